@@ -1,0 +1,62 @@
+# On a fresh machine, `make lab` or `make test` is all you need. `make` lists the rest.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/ready
+LAB := $(PY) -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. \
+	--LabApp.default_url=/lab/tree/notebooks/01_pca_svd.ipynb
+NEEDED_GB := 9
+ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+lab: $(READY) ## set up if needed, then open the course in JupyterLab
+	@$(LAB) $(if $(HEADLESS),--no-browser) $(if $(ROOT),--allow-root)
+
+test: $(READY) ## set up if needed, then run every test and every notebook
+	$(PY) -m pytest
+
+run: $(READY) ## execute all notebooks and save them with their outputs
+	$(PY) tests/notebooks/execute.py
+
+data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
+	@$(PY) -m helpers.fashion_mnist fetch
+
+benchmark: $(READY) ## measure speed against a peer and save tests/benchmarks/results.json
+	$(PY) -m tests.benchmarks
+
+lint: $(READY) ## check format and style
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+clean: ## remove the environment and everything else that can be made again
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf data/fashion-mnist/train-* data/fashion-mnist/.incoming-*
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+# Jupyter's own browser needs a display (macOS always has one), and root needs to be let in.
+HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || echo yes)
+ROOT = $(shell [ "$$(id -u)" != 0 ] || echo yes)
+
+# An environment knows its own path: one that was moved with its folder is made again.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+$(READY): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); $(ON_DEBIAN) python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make lab PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) can't make environments; $(ON_DEBIAN) python3-venv"; exit 1; }
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1000000)}'); [ -d .venv ] || [ $$free -ge $(NEEDED_GB) ] || { \
+		echo "The disk has $$free GB left; torch and the rest take up to $(NEEDED_GB). Make room, or clone the course to another disk."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --disable-pip-version-check --editable '.[test]'
+	@$(PY) -c 'import cv2' || { echo "OpenCV misses a system library (named above); $(ON_DEBIAN) libgl1 libglib2.0-0"; exit 1; }
+	@# no pop-up with news in front of a class
+	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
+	@echo '$(CURDIR)' > $(READY)
+
+.PHONY: help lab test run data benchmark lint clean

@@ -1,0 +1,257 @@
+"""Sliders over figure functions: alive with a kernel, still useful on a page without one."""
+
+import base64
+import html
+import json
+import math
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from helpers.plots.style import Picture, to_png
+
+FRAMES_ONE_CONTROL = 20
+FRAMES_SEVERAL_CONTROLS = 50
+WIDTH = 900  # pixels on the page; without it an image stretches with the window
+
+Choices = Sequence[Any] | Mapping[str, Any]
+
+
+def explore(
+    figure: Callable[..., Picture],
+    /,
+    *,
+    start: Mapping[str, Any] | None = None,
+    **controls: Choices,
+) -> None:
+    """Show a figure function with a control for each of its arguments.
+
+    One output in three forms: a live slider, when a kernel answers; HTML with a slider of its
+    own over precomputed frames, for pages without a kernel; and a PNG.
+
+    Parameters
+    ----------
+    figure : callable
+        Takes the controls' names as keyword arguments and returns a Picture. It should be pure
+        and answer within 100 ms.
+    start : mapping, optional
+        Value at which a control starts; the middle one of its values otherwise.
+    **controls : sequence of numbers, or of anything else, or mapping from label to value
+        A sequence of numbers becomes a slider over them; other values become a menu.
+
+    Raises
+    ------
+    ValueError
+        If there is no control, a control has no values, or ``start`` names none of them.
+    Exception
+        Whatever ``figure`` raises while the frames are drawn. Later, when a control is moved,
+        an error appears in place of the picture.
+
+    Examples
+    --------
+    >>> explore(plot_reconstructions, k=range(0, 101))
+    >>> explore(plot_path, pair={"boot to bag": (0, 18), "shirt to coat": (7, 4)}, t=[0, 0.5, 1])
+    """
+    options = {name: labelled_values(name, choices) for name, choices in controls.items()}
+    if not options:
+        raise ValueError("explore needs at least one control, e.g. explore(figure, k=range(10))")
+    at = start_indices(options, start or {})
+    page, picture = static_view(figure, options, at)
+    display(
+        live_view(figure, options, at)._repr_mimebundle_()
+        | {"text/html": page, "image/png": _base64(to_png(picture)), "text/plain": picture.alt},
+        metadata={"image/png": {"alt": picture.alt, "width": WIDTH}},
+        raw=True,
+    )
+
+
+def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
+    """The values of a control, each with the label that the reader sees."""
+    if isinstance(choices, Mapping):
+        pairs = [(str(label), value) for label, value in choices.items()]
+    else:
+        values = [value.item() if hasattr(value, "item") else value for value in choices]
+        pairs = [(f"{v:.4g}" if isinstance(v, float) else str(v), v) for v in values]
+    if not pairs:
+        raise ValueError(f"control {name!r} has no values to choose from")
+    return pairs
+
+
+def start_indices(options: dict[str, list[tuple[str, Any]]], start: Mapping[str, Any]) -> list[int]:
+    """Position of each control's start among its values."""
+    if unknown := set(start) - set(options):
+        raise ValueError(f"start names {sorted(unknown)}, but the controls are {sorted(options)}")
+    indices = []
+    for name, pairs in options.items():
+        values = [value for _, value in pairs]
+        if name in start and start[name] not in values:
+            raise ValueError(f"start of control {name!r} is {start[name]!r}: not one of its values")
+        indices.append(values.index(start[name]) if name in start else len(values) // 2)
+    return indices
+
+
+def live_view(
+    figure: Callable[..., Picture], options: dict[str, list[tuple[str, Any]]], at: list[int]
+) -> widgets.VBox:
+    """Controls above an image that follows them; an error in ``figure`` takes its place."""
+    controls = [
+        _live_control(name, pairs, index)
+        for (name, pairs), index in zip(options.items(), at, strict=True)
+    ]
+    image = widgets.Image(format="png", width=WIDTH)
+    words = widgets.HTML()
+
+    def draw(_change=None) -> None:
+        values = dict(zip(options, (control.value for control in controls), strict=True))
+        try:
+            picture = figure(**values)
+            image.value = to_png(picture)
+            image.layout.visibility = "visible"
+            words.value = f'<span style="{HIDDEN}">{html.escape(picture.alt)}</span>'
+        except Exception:
+            image.layout.visibility = "hidden"
+            words.value = f'<pre style="{ERROR}">{html.escape(traceback.format_exc())}</pre>'
+
+    for control in controls:
+        control.observe(draw, names="value")
+    draw()
+    return widgets.VBox([*controls, words, image])
+
+
+# for screen readers, which live images give no description
+HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+ERROR = "color:#8B0000;background:#FFF1F0;padding:8px;white-space:pre-wrap"
+
+
+def _live_control(name: str, pairs: list[tuple[str, Any]], index: int) -> widgets.Widget:
+    make = widgets.SelectionSlider if _is_numeric(pairs) else widgets.Dropdown
+    return make(
+        options=pairs,
+        index=index,
+        description=_label(name),
+        style={"description_width": "initial"},
+        layout={"width": "500px"},
+    )
+
+
+def _is_numeric(pairs: list[tuple[str, Any]]) -> bool:
+    return all(isinstance(value, int | float) for _, value in pairs)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def static_view(
+    figure: Callable[..., Picture], options: dict[str, list[tuple[str, Any]]], at: list[int]
+) -> tuple[str, Picture]:
+    """HTML with a frame for a choice of the controls' values, and the picture at the start.
+
+    It begins with a plain image, which is all that a viewer without scripts or inputs keeps.
+    """
+    shown = static_indices([len(pairs) for pairs in options.values()], at)
+    frames, first = [], 0
+    for indices in product(*shown):
+        values = {
+            name: pairs[i][1] for (name, pairs), i in zip(options.items(), indices, strict=True)
+        }
+        picture = figure(**values)
+        frame = {"src": _png_url(to_png(picture, small=True)), "alt": picture.alt}
+        if list(indices) == at:
+            first, start_frame, start_picture = len(frames), frame, picture
+            frame = None  # it stands in the page already, as the plain image
+        frames.append(frame)
+    inputs = [
+        _static_control(name, [pairs[i][0] for i in kept], kept.index(index), _is_numeric(pairs))
+        for (name, pairs), kept, index in zip(options.items(), shown, at, strict=True)
+    ]
+    page = PAGE.format(
+        src=start_frame["src"],
+        alt=html.escape(start_frame["alt"], quote=True),
+        width=WIDTH,
+        names=html.escape(", ".join(map(_label, options))),
+        inputs="".join(inputs),
+        frames=json.dumps(frames),
+        first=first,
+    )
+    return page, start_picture
+
+
+def static_indices(sizes: list[int], at: list[int]) -> list[list[int]]:
+    """Which of each control's values get frames: evenly spread, with both ends and the start."""
+    limit = FRAMES_ONE_CONTROL if len(sizes) == 1 else FRAMES_SEVERAL_CONTROLS
+    counts = [1] * len(sizes)
+    while True:
+        total = math.prod(counts)
+        growing = [
+            i for i, n in enumerate(counts) if n < sizes[i] and total // n * (n + 1) <= limit
+        ]
+        if not growing:
+            break
+        counts[min(growing, key=counts.__getitem__)] += 1
+    return [
+        _spread(size, count, index) for size, count, index in zip(sizes, counts, at, strict=True)
+    ]
+
+
+def _spread(size: int, count: int, index: int) -> list[int]:
+    if count == 1:
+        return [index]
+    spread = [round(i * (size - 1) / (count - 1)) for i in range(count)]
+    inner = [i for i in range(count) if 0 < i < count - 1]
+    if index not in spread and inner:
+        spread[min(inner, key=lambda i: abs(spread[i] - index))] = index
+    return spread
+
+
+def _static_control(name: str, labels: list[str], index: int, numeric: bool) -> str:
+    text = html.escape(_label(name))
+    if numeric:
+        control = (
+            f'<input type="range" min="0" max="{len(labels) - 1}" value="{index}" '
+            f"data-labels='{html.escape(json.dumps(labels))}'> <output>{labels[index]}</output>"
+        )
+    else:
+        chosen = [" selected" if i == index else "" for i in range(len(labels))]
+        items = (
+            f'<option value="{i}"{chosen[i]}>{html.escape(label)}</option>'
+            for i, label in enumerate(labels)
+        )
+        control = f"<select>{''.join(items)}</select>"
+    return f'<label style="margin-right:2em">{text} {control}</label>'
+
+
+PAGE = """<div>
+<img src="{src}" alt="{alt}" style="width:{width}px;max-width:100%">
+<p>Run this cell to move: {names}.</p>
+<p style="display:none">{inputs}</p>
+<script>
+(() => {{
+  const root = document.currentScript.parentElement, image = root.querySelector("img");
+  const controls = [...root.querySelectorAll("input, select")], frames = {frames};
+  frames[{first}] = {{src: image.src, alt: image.alt}};
+  const [advice, panel] = root.querySelectorAll("p");
+  advice.remove();
+  panel.style.display = "block";
+  const size = c => c.options ? c.options.length : +c.max + 1;
+  const show = () => {{
+    for (const c of controls)
+      if (c.dataset.labels) c.nextElementSibling.value = JSON.parse(c.dataset.labels)[c.value];
+    Object.assign(image, frames[controls.reduce((at, c) => at * size(c) + +c.value, 0)]);
+  }};
+  for (const c of controls) c.addEventListener("input", show);
+}})();
+</script>
+</div>"""
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _png_url(png: bytes) -> str:
+    return f"data:image/png;base64,{_base64(png)}"

@@ -1,0 +1,77 @@
+"""Where the course keeps its data, and how a file gets there: whole and checked, or not at all."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import tempfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+class StorageError(Exception):
+    """A file that is missing, damaged or cannot be written; the message says how to mend it."""
+
+
+def read_verified(path: Path, sha256: str, mend: str) -> bytes:
+    """Content of a file, unpacked if it ends in ``.gz``, once its checksum has been confirmed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sha256 : str
+        SHA-256 expected of the *content*, after unpacking: two gzip files of the same
+        content may differ in their headers.
+    mend : str
+        What the reader can do when the file is missing or damaged; ends the error message.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, can't be read or unpacked, or holds something else.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except FileNotFoundError:
+        raise StorageError(f"{path.name} is not in {path.parent}.\n{mend}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise StorageError(f"{path} can't be read: {error}\n{mend}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise StorageError(
+            f"{path} is not the file that the course expects: its content has {len(content):,} "
+            f"bytes and SHA-256 {found[:12]}…, expected {sha256[:12]}…\n{mend}"
+        )
+    return content
+
+
+@contextmanager
+def incoming(folder: Path):
+    """A temporary folder inside ``folder``, gone afterwards whatever happens.
+
+    Being on the same disk, a file in it can be moved into place in one step.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as temporary:
+        yield Path(temporary)
+
+
+def install_file(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file to its place: verified after it has arrived, moved there in one step.
+
+    Raises
+    ------
+    StorageError
+        If what arrived is not what was expected. ``target`` is then as it was before.
+    """
+    with incoming(target.parent) as folder:
+        arrived = folder / target.name
+        shutil.copyfile(source, arrived)
+        read_verified(arrived, sha256, f"It came from {source}; {target} was not touched.")
+        os.replace(arrived, target)

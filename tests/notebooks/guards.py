@@ -1,0 +1,150 @@
+"""What every notebook of the course keeps to: each guard returns the faults it finds, in words."""
+
+import ast
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+
+from tests.notebooks.execute import ROOT, WIDGET_VIEW, tidy
+
+MAX_BYTES = 3_000_000
+MAX_LINES = 12
+# Cells whose outputs nbval doesn't compare, as "notebook: cell id", each with its reason.
+IGNORED_OUTPUTS: dict[str, str] = {}
+SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+TIMERS = re.compile(r"%time|\bimport time\b|\bperf_counter\b|\btimeit\b")
+
+
+def size(path: Path, notebook) -> list[str]:
+    """At most 3 MB: light to load, and history grows by every version."""
+    length = path.stat().st_size
+    return [f"{length:,} bytes, more than {MAX_BYTES:,}"] if length > MAX_BYTES else []
+
+
+def executed_in_order(path: Path, notebook) -> list[str]:
+    """Saved after a run from top to bottom: nbval compares nothing in a cell that was not run."""
+    counts = [cell.execution_count for cell in _code(notebook)]
+    return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts are {counts}"]
+
+
+def no_errors(path: Path, notebook) -> list[str]:
+    """No error and no warning for every reader to see."""
+    return [
+        f"cell {cell.id} has an {output.output_type} output {output.get('name', '')}".strip()
+        for cell, output in _outputs(notebook)
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+
+
+def ignored_outputs_are_listed(path: Path, notebook) -> list[str]:
+    """Outputs that nbval ignores are few, and stand with their reason in IGNORED_OUTPUTS."""
+    faults = []
+    for cell in _code(notebook):
+        marked = {"nbval-ignore-output", "nbval-skip"} & set(cell.metadata.get("tags", []))
+        marked |= set(re.findall(r"NBVAL_(?:IGNORE_OUTPUT|SKIP)", cell.source))
+        if marked and f"{path.name}: {cell.id}" not in IGNORED_OUTPUTS:
+            faults.append(f"cell {cell.id} is marked {sorted(marked)} and not listed")
+    return faults
+
+
+def no_definition_stands_in_helpers(path: Path, notebook) -> list[str]:
+    """What is in the package is shown from there, not written a second time."""
+    return [
+        f"cell {cell.id} defines {node.name}, which helpers/ has"
+        for cell in _code(notebook)
+        for node in ast.walk(ast.parse(_without_magics(cell.source)))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in helper_names()
+    ]
+
+
+def pictures_have_alt_text(path: Path, notebook) -> list[str]:
+    """Every figure says in words what it shows."""
+    faults = []
+    for cell, output in _outputs(notebook):
+        data = output.get("data", {})
+        if "image/png" not in data:
+            continue
+        alt = output.metadata.get("image/png", {}).get("alt", "")
+        if len(alt) < 20 or data.get("text/plain") != alt:
+            faults.append(f"cell {cell.id} shows a figure described as {data.get('text/plain')!r}")
+    return faults
+
+
+def nothing_changes_from_run_to_run(path: Path, notebook) -> list[str]:
+    """No timings, no live views, nothing of the machine: as `make run` saves it."""
+    faults = [
+        f"cell {cell.id} was saved with a live view"
+        for cell, output in _outputs(notebook)
+        if WIDGET_VIEW in output.get("data", {})
+    ]
+    faults += [
+        f"cell {cell.id} times itself" for cell in _code(notebook) if TIMERS.search(cell.source)
+    ]
+    if path.read_text(encoding="utf-8") != nbformat.writes(tidy(copy.deepcopy(notebook))) + "\n":
+        faults.append("not as `make run` saves it")
+    return faults
+
+
+def cells_are_short(path: Path, notebook) -> list[str]:
+    """At most about a dozen lines: what is longer belongs into the package."""
+    lengths = {cell.id: len(cell.source.splitlines()) for cell in _code(notebook)}
+    return [f"cell {id_} has {n} lines" for id_, n in lengths.items() if n > MAX_LINES]
+
+
+def cells_are_slides(path: Path, notebook) -> list[str]:
+    """Every cell says where it stands in a lecture."""
+    return [
+        f"cell {cell.id} has no slide type"
+        for cell in notebook.cells
+        if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDE_TYPES
+    ]
+
+
+def links_lead_somewhere(path: Path, notebook) -> list[str]:
+    """Links to files of the course exist."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    targets = [t for t in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in t]
+    return [f"no file {t}" for t in targets if not (path.parent / t).exists()]
+
+
+GUARDS = (
+    size,
+    executed_in_order,
+    no_errors,
+    ignored_outputs_are_listed,
+    no_definition_stands_in_helpers,
+    pictures_have_alt_text,
+    nothing_changes_from_run_to_run,
+    cells_are_short,
+    cells_are_slides,
+    links_lead_somewhere,
+)
+
+
+def helper_names() -> set[str]:
+    """Names of all functions and classes of the package."""
+    return {
+        node.name
+        for path in (ROOT / "helpers").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+def read(path: Path):
+    """A notebook as it was saved."""
+    return nbformat.read(path, as_version=4)
+
+
+def _code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _outputs(notebook):
+    return [(cell, output) for cell in _code(notebook) for output in cell.outputs]
+
+
+def _without_magics(source: str) -> str:
+    return "\n".join("pass" if re.match(r"\s*[%!]", line) else line for line in source.splitlines())

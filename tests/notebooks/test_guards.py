@@ -1,0 +1,140 @@
+"""Every notebook keeps to the guards, and every guard notices what it is for."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tests.notebooks import guards
+from tests.notebooks.execute import WIDGET_VIEW, course_notebooks, tidy
+
+
+@pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("guard", guards.GUARDS, ids=lambda guard: guard.__name__)
+def test_notebook_keeps_to(guard, path):
+    faults = guard(path, guards.read(path))
+    assert not faults, "; ".join(faults)
+
+
+def test_chapters_are_numbered_without_gaps():
+    chapters = [p for p in course_notebooks() if p.parent.name == "notebooks"]
+    assert chapters
+    assert [path.name[:3] for path in chapters] == [f"{i + 1:02d}_" for i in range(len(chapters))]
+
+
+def picture(alt="A curve that falls from left to right."):
+    data = {"image/png": "iVBOR", "text/plain": alt}
+    return new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+
+
+def good_notebook():
+    cells = [
+        new_markdown_cell("# Title\n\n[itself](good.ipynb)"),
+        new_code_cell("1 + 1", execution_count=1, outputs=[]),
+        new_code_cell("draw()", execution_count=2, outputs=[picture()]),
+    ]
+    for i, cell in enumerate(cells):
+        cell.id = f"c{i}"
+        cell.metadata = {"slideshow": {"slide_type": "-"}}
+    return tidy(nbformat.from_dict(new_notebook(cells=cells)))
+
+
+def faults_found(tmp_path, notebook):
+    path = tmp_path / "good.ipynb"
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return {guard.__name__ for guard in guards.GUARDS if guard(path, guards.read(path))}
+
+
+def test_good_notebook_passes(tmp_path):
+    assert faults_found(tmp_path, good_notebook()) == set()
+
+
+def too_large(notebook):
+    notebook.cells[0].source = "x" * 3_000_001
+
+
+def not_executed(notebook):
+    notebook.cells[2].execution_count = None
+
+
+def out_of_order(notebook):
+    notebook.cells[1].execution_count = 7
+
+
+def warning(notebook):
+    notebook.cells[1].outputs = [new_output("stream", name="stderr", text="careful")]
+
+
+def error(notebook):
+    notebook.cells[1].outputs = [new_output("error", ename="E", evalue="e", traceback=[])]
+
+
+def ignored_by_tag(notebook):
+    notebook.cells[1].metadata["tags"] = ["nbval-ignore-output"]
+
+
+def ignored_by_comment(notebook):
+    notebook.cells[1].source = "# NBVAL_SKIP"
+
+
+def function_of_the_package(notebook):
+    notebook.cells[1].source = "%matplotlib inline\ndef covariance(data):\n    return 1"
+
+
+def undescribed_picture(notebook):
+    notebook.cells[2].outputs[0].metadata = {}
+    notebook.cells[2].outputs[0]["data"]["text/plain"] = "<Figure size 640x480 with 1 Axes>"
+
+
+def live_view(notebook):
+    notebook.cells[2].outputs[0]["data"][WIDGET_VIEW] = {"model_id": "1"}
+
+
+def timer(notebook):
+    notebook.cells[1].source = "%time 1 + 1"
+
+
+def machine(notebook):
+    notebook.metadata.language_info["version"] = "3.11.7"
+
+
+def timing(notebook):
+    notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "2026"}
+
+
+def long_cell(notebook):
+    notebook.cells[1].source = "x = 1\n" * 13
+
+
+def no_slide(notebook):
+    del notebook.cells[1].metadata["slideshow"]
+
+
+def dead_link(notebook):
+    notebook.cells[0].source = "[there](missing.ipynb)"
+
+
+@pytest.mark.parametrize(
+    ("damage", "guard"),
+    [
+        (too_large, "size"),
+        (not_executed, "executed_in_order"),
+        (out_of_order, "executed_in_order"),
+        (warning, "no_errors"),
+        (error, "no_errors"),
+        (ignored_by_tag, "ignored_outputs_are_listed"),
+        (ignored_by_comment, "ignored_outputs_are_listed"),
+        (function_of_the_package, "no_definition_stands_in_helpers"),
+        (undescribed_picture, "pictures_have_alt_text"),
+        (live_view, "nothing_changes_from_run_to_run"),
+        (timer, "nothing_changes_from_run_to_run"),
+        (machine, "nothing_changes_from_run_to_run"),
+        (timing, "nothing_changes_from_run_to_run"),
+        (long_cell, "cells_are_short"),
+        (no_slide, "cells_are_slides"),
+        (dead_link, "links_lead_somewhere"),
+    ],
+)
+def test_guard_notices(tmp_path, damage, guard):
+    notebook = good_notebook()
+    damage(notebook)
+    assert guard in faults_found(tmp_path, notebook)

@@ -1,0 +1,193 @@
+"""The three forms of a slider: live, on a page, and as a picture."""
+
+import base64
+import io
+import json
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import explore as explore_module
+from helpers.explore import (
+    FRAMES_SEVERAL_CONTROLS,
+    explore,
+    labelled_values,
+    live_view,
+    start_indices,
+    static_indices,
+    static_view,
+)
+from helpers.plots.style import new_picture, styled
+
+
+@styled
+def bar(height=1, colour="red", pair=(0, 0)):
+    """A bar whose height, colour and place tell which values were asked for."""
+    picture = new_picture(f"A {colour} bar of height {height} at {pair}.", height=2, layout=None)
+    axes = picture.add_axes((0, 0, 1, 1))
+    axes.bar([pair[0]], [height], color=colour)
+    axes.set(xlim=(-2, 10), ylim=(0, 100))
+    return picture
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What reaches the notebook, as (bundle, metadata)."""
+    seen = []
+    monkeypatch.setattr(
+        explore_module, "display", lambda data, metadata, raw: seen.append((data, metadata))
+    )
+    return seen
+
+
+def frames(page: str) -> list:
+    return json.loads(re.search(r"frames = (\[.*\]);", page).group(1))
+
+
+def pixels(url: str) -> np.ndarray:
+    png = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_one_output_in_three_forms_with_a_description(displayed):
+    explore(bar, height=range(0, 101, 10), start={"height": 30})
+    ((data, metadata),) = displayed
+    assert set(data) == {
+        "application/vnd.jupyter.widget-view+json",
+        "text/html",
+        "image/png",
+        "text/plain",
+    }
+    assert data["text/plain"] == "A red bar of height 30 at (0, 0)."
+    assert metadata["image/png"]["alt"] == data["text/plain"]
+    assert data["text/html"].startswith('<div>\n<img src="data:image/png;base64,')
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size == (1000, 200)
+
+
+def test_the_same_call_gives_the_same_page(displayed):
+    for _ in range(2):
+        explore(bar, height=[1, 2], colour=["red", "blue"])
+    (first, _), (second, _) = displayed
+    assert first["text/html"] == second["text/html"]
+    assert first["image/png"] == second["image/png"]
+
+
+def test_live_slider_redraws_the_picture():
+    options = {"height": labelled_values("height", [10, 50, 90])}
+    slider, words, image = live_view(bar, options, [1]).children
+    assert isinstance(slider, ipywidgets.SelectionSlider)
+    assert slider.value == 50
+    before = image.value
+    slider.value = 90
+    assert image.value != before
+    assert "height 90" in words.value
+    slider.value = 50
+    assert image.value == before
+
+
+def test_live_menu_passes_values_not_labels():
+    pairs = {"near": (0, 1), "far": (8, 9)}
+    options = {"pair": labelled_values("pair", pairs), "height": labelled_values("h", [1, 2])}
+    menu, slider, words, _image = live_view(bar, options, [0, 0]).children
+    assert isinstance(menu, ipywidgets.Dropdown)
+    menu.value = (8, 9)
+    slider.value = 2
+    assert "height 2 at (8, 9)" in words.value
+
+
+def test_error_while_a_slider_moves_is_shown_instead_of_the_picture():
+    def fragile(height):
+        if height == 2:
+            raise ValueError("height <2> is unlucky")
+        return bar(height)
+
+    options = {"height": labelled_values("height", [1, 2, 3])}
+    slider, words, image = live_view(fragile, options, [0]).children
+    slider.value = 2
+    assert "ValueError: height &lt;2&gt; is unlucky" in words.value
+    assert image.layout.visibility == "hidden"
+    slider.value = 3
+    assert "ValueError" not in words.value
+    assert image.layout.visibility == "visible"
+
+
+def test_error_while_frames_are_drawn_reaches_the_cell(displayed):
+    with pytest.raises(ZeroDivisionError):
+        explore(lambda height: bar(1 // height), height=[0, 1])
+    assert displayed == []
+
+
+def test_page_has_a_frame_for_every_combination_in_order():
+    options = {
+        "height": labelled_values("height", [10, 50, 90]),
+        "colour": labelled_values("colour", ["red", "blue"]),
+    }
+    page, picture = static_view(bar, options, [1, 0])
+    assert picture.alt == "A red bar of height 50 at (0, 0)."
+    alts = [frame and frame["alt"] for frame in frames(page)]
+    assert alts == [
+        "A red bar of height 10 at (0, 0).",
+        "A blue bar of height 10 at (0, 0).",
+        None,  # the start, which the page shows as its plain image
+        "A blue bar of height 50 at (0, 0).",
+        "A red bar of height 90 at (0, 0).",
+        "A blue bar of height 90 at (0, 0).",
+    ]
+    assert "frames[2] = {src: image.src" in page
+    blue_90 = pixels(frames(page)[5]["src"])
+    assert blue_90[100, 133].tolist() == pytest.approx([0, 0, 255], abs=40)
+
+
+def test_labels_are_escaped():
+    options = {"pair": labelled_values("pair", {"<b>": (0, 0)}), "height": [("'1'", 1)]}
+    page, _ = static_view(bar, options, [0, 0])
+    assert "<b>" not in page
+    assert "'[\"'1'\"]'" not in page
+
+
+def test_labels_of_numbers_are_short():
+    assert labelled_values("t", np.linspace(0, 1, 11))[3] == ("0.3", pytest.approx(0.3))
+    assert labelled_values("k", np.arange(3)) == [("0", 0), ("1", 1), ("2", 2)]
+    assert isinstance(labelled_values("k", np.arange(3))[0][1], int)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "at"),
+    [
+        ([5], [2]),
+        ([101], [37]),
+        ([300, 300], [0, 299]),
+        ([2, 100], [1, 50]),
+        ([9, 9, 9], [4, 4, 4]),
+    ],
+)
+def test_frames_stay_within_the_limit_and_include_ends_and_start(sizes, at):
+    shown = static_indices(sizes, at)
+    total = int(np.prod([len(s) for s in shown]))
+    assert total <= (20 if len(sizes) == 1 else FRAMES_SEVERAL_CONTROLS)
+    for size, index, kept in zip(sizes, at, shown, strict=True):
+        assert kept == sorted(set(kept))
+        assert index in kept
+        assert {0, size - 1} <= set(kept)
+    assert static_indices([5], [2]) == [[0, 1, 2, 3, 4]]
+
+
+def test_bad_controls_are_named(displayed):
+    with pytest.raises(ValueError, match="at least one control"):
+        explore(bar)
+    with pytest.raises(ValueError, match="'height' has no values"):
+        explore(bar, height=[])
+    with pytest.raises(ValueError, match=r"start names \['k'\]"):
+        explore(bar, height=[1], start={"k": 1})
+    with pytest.raises(ValueError, match="start of control 'height' is 7"):
+        explore(bar, height=[1], start={"height": 7})
+    assert displayed == []
+
+
+def test_start_is_the_middle_unless_said():
+    options = {"a": [("0", 0), ("1", 1), ("2", 2)], "b": [("x", "x"), ("y", "y")]}
+    assert start_indices(options, {}) == [1, 1]
+    assert start_indices(options, {"a": 0}) == [0, 1]

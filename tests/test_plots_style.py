@@ -1,0 +1,92 @@
+import base64
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.plots.style import COLORS, LINES, MARKERS, mosaic, new_picture, styled, to_png
+
+
+@styled
+def wave():
+    picture = new_picture("A wave.", height=3)
+    axes = picture.subplots()
+    for i in range(3):
+        axes.plot(np.sin(np.linspace(0, 6, 50) + i))
+    axes.set_title("waves")
+    return picture
+
+
+def test_png_of_the_same_figure_has_the_same_bytes_and_no_date():
+    first, second = to_png(wave()), to_png(wave())
+    assert first == second
+    image = Image.open(io.BytesIO(first))
+    assert image.size == (1000, 300)
+    assert image.info == {}
+
+
+def test_small_png_is_a_quarter_of_the_size_and_looks_alike():
+    full, small = to_png(wave()), to_png(wave(), small=True)
+    assert len(small) < len(full) / 2
+    a, b = (
+        np.asarray(Image.open(io.BytesIO(p)).convert("L").resize((200, 60))) for p in (full, small)
+    )
+    assert np.abs(a.astype(int) - b).mean() < 4
+
+
+def test_style_does_not_depend_on_what_the_reader_has_set_nor_change_it():
+    expected = to_png(wave())
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        assert to_png(wave()) == expected
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_lines_differ_in_colour_line_style_and_marker():
+    lines = wave().axes[0].get_lines()
+    for get in ("get_color", "get_linestyle", "get_marker"):
+        assert len({getattr(line, get)() for line in lines}) == 3
+    assert len(COLORS) == len(LINES) == len(MARKERS)
+
+
+def seen_by_the_colour_blind(rgb, matrix):
+    """Linear RGB as a dichromat sees it (Viénot, Brettel and Mollon 1999)."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ np.array(matrix).T
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],  # protanopia
+        [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],  # deuteranopia
+    ],
+)
+def test_palette_is_told_apart_by_colour_blind_readers(matrix):
+    rgb = np.array([matplotlib.colors.to_rgb(c) for c in COLORS])
+    seen = seen_by_the_colour_blind(rgb, matrix)
+    distances = np.linalg.norm(seen[:, None] - seen[None], axis=2) + np.eye(len(COLORS))
+    assert distances.min() > 0.1
+
+
+def test_notebook_gets_the_picture_and_its_description():
+    data, metadata = wave()._repr_mimebundle_()
+    assert data["text/plain"] == "A wave."
+    assert metadata == {"image/png": {"alt": "A wave."}}
+    assert base64.b64decode(data["image/png"]) == to_png(wave())
+
+
+def test_picture_without_description_is_refused():
+    with pytest.raises(ValueError, match="alt is empty"):
+        new_picture(" ")
+
+
+def test_mosaic_places_every_image():
+    images = np.arange(5)[:, None, None] + np.ones((5, 2, 3))
+    sheet = mosaic(images, columns=3)
+    assert sheet.shape == (5, 11)
+    assert sheet[0, [0, 4, 8]].tolist() == [1, 2, 3]
+    assert sheet[3, [0, 4, 8]].tolist() == [4, 5, 0]
+    assert sheet[2].tolist() == [0] * 11
+    assert mosaic(np.ones((4, 2, 2, 3)), 2, gap=0).shape == (4, 4, 3)

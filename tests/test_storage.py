@@ -1,0 +1,57 @@
+import gzip
+import hashlib
+
+import pytest
+
+from helpers.storage import StorageError, incoming, install_file, read_verified
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_reads_plain_and_packed_content_by_the_same_checksum(tmp_path):
+    plain, packed = tmp_path / "a.bin", tmp_path / "a.gz"
+    plain.write_bytes(b"four")
+    packed.write_bytes(gzip.compress(b"four"))
+    assert read_verified(plain, sha256(b"four"), "") == b"four"
+    assert read_verified(packed, sha256(b"four"), "") == b"four"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "is not in"),
+        (b"<html>Sign in</html>", "can't be read"),
+        (gzip.compress(b"four")[:-4], "can't be read"),
+        (gzip.compress(b"four")[:10] + b"\xff" * 20, "can't be read"),
+        (gzip.compress(b"five"), "is not the file that the course expects"),
+    ],
+    ids=["missing", "html", "truncated", "damaged", "other content"],
+)
+def test_refuses_what_is_not_the_expected_file(tmp_path, content, complaint):
+    path = tmp_path / "a.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StorageError, match=complaint) as caught:
+        read_verified(path, sha256(b"four"), "Here is how to mend it.")
+    assert "a.gz" in str(caught.value)
+    assert "Here is how to mend it." in str(caught.value)
+
+
+def test_installs_a_file_only_when_it_arrived_whole(tmp_path):
+    source, target = tmp_path / "source.gz", tmp_path / "there" / "target.gz"
+    source.write_bytes(gzip.compress(b"new"))
+    install_file(source, target, sha256(b"new"))
+    assert gzip.decompress(target.read_bytes()) == b"new"
+    source.write_bytes(gzip.compress(b"wrong"))
+    with pytest.raises(StorageError, match="not touched"):
+        install_file(source, target, sha256(b"new"))
+    assert gzip.decompress(target.read_bytes()) == b"new"
+    assert [path.name for path in target.parent.iterdir()] == ["target.gz"]
+
+
+def test_incoming_folder_goes_away_after_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), incoming(tmp_path) as folder:
+        (folder / "missing").read_bytes()
+    assert list(tmp_path.iterdir()) == []
