@@ -15,10 +15,11 @@ lab: $(READY) ## set up if needed, then open the course in JupyterLab
 	@$(LAB) $(if $(HEADLESS),--no-browser) $(if $(ROOT),--allow-root)
 
 test: $(READY) ## set up if needed, then run every test and every notebook
-	$(PY) -m pytest
+	$(PY) -m pytest tests --cov=helpers --cov-fail-under=95
+	$(PY) -m pytest -p tests.notebooks.pictures notebooks
 
 run: $(READY) ## execute all notebooks and save them with their outputs
-	$(PY) tests/notebooks/execute.py
+	$(PY) -m tests.notebooks.execute
 
 data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
 	@$(PY) -m helpers.fashion_mnist fetch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 16_384
 SAMPLE_ROWS = 256
 FAR = 10  # squared distance of the mean from the origin, in total variances
 
@@ -81,9 +81,10 @@ def mean_and_covariance(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total += np.ones(len(block), block.dtype) @ block
         products += block.T @ block
     offset = total / len(data)
-    matrix = products / len(data) - np.outer(offset, offset)
-    _require_finite(matrix, data)
-    return (offset + shift if far else offset), matrix
+    products /= len(data)
+    products -= np.outer(offset, offset)
+    _require_finite(np.diag(products), data)
+    return (offset + shift if far else offset), products
 
 
 def pca_from_covariance(data: np.ndarray, k: int | None = None) -> PrincipalComponents:
@@ -129,8 +130,9 @@ def pca_from_svd(data: np.ndarray, k: int | None = None) -> PrincipalComponents:
 
 
 def _result(data, mean, components, variances, total) -> PrincipalComponents:
-    signs = np.sign(components[np.arange(len(components)), np.abs(components).argmax(axis=1)])
-    components = (components * signs[:, None]).astype(data.dtype)
+    components = np.ascontiguousarray(components, dtype=data.dtype)
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
     return PrincipalComponents(mean.astype(data.dtype), components, variances, float(total))
 
 

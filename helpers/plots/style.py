@@ -29,6 +29,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.titlesize": 16,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # fixed: to look for a free place takes a fifth of the drawing time
     "axes.labelsize": 15,
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -100,7 +101,7 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     if small:
         image = image.quantize(SMALL_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     png = io.BytesIO()
-    image.save(png, "png", optimize=small)
+    image.save(png, "png", optimize=small, compress_level=9 if small else 3)
     return png.getvalue()
 
 

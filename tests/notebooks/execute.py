@@ -1,9 +1,12 @@
 """Runs the notebooks and saves them with their outputs: the author's command, ``make run``.
 
+The picture of the cell tagged "cover" is saved too: it stands for its chapter in the README.
+
 What is saved depends on the notebook and on what it computes, not on when or where it ran:
 a second run changes no byte.
 """
 
+import base64
 import sys
 import time
 from pathlib import Path
@@ -62,15 +65,37 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def cover(notebook: nbformat.NotebookNode) -> bytes | None:
+    """PNG of the cell tagged "cover", if there is one."""
+    for cell in notebook.cells:
+        if "cover" in cell.metadata.get("tags", []):
+            return base64.b64decode(cell.outputs[-1].data["image/png"])
+    return None
+
+
+def cover_path(path: Path) -> Path:
+    """Where the cover of a notebook is kept."""
+    return path.parent / "covers" / f"{path.stem}.png"
+
+
+def save(path: Path, content: bytes) -> bool:
+    """Write a file unless it holds just that already; True if it was written."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return True
+
+
 def main(paths: list[Path]) -> None:
     """Run and save the notebooks named, or all."""
     for path in paths or course_notebooks():
         started = time.monotonic()
         print(f"{path.relative_to(ROOT)} … ", end="", flush=True)
         text = executed(path)
-        changed = text != path.read_text(encoding="utf-8")
-        if changed:
-            path.write_text(text, encoding="utf-8")
+        changed = save(path, text.encode())
+        if (picture := cover(nbformat.reads(text, as_version=4))) is not None:
+            changed |= save(cover_path(path), picture)
         print(f"{time.monotonic() - started:.0f} s, {'saved' if changed else 'unchanged'}")
 
 

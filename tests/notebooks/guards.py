@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from tests.notebooks.execute import ROOT, WIDGET_VIEW, tidy
+from tests.notebooks.execute import ROOT, WIDGET_VIEW, cover, cover_path, tidy
 
 MAX_BYTES = 3_000_000
 MAX_LINES = 12
@@ -109,6 +109,17 @@ def links_lead_somewhere(path: Path, notebook) -> list[str]:
     return [f"no file {t}" for t in targets if not (path.parent / t).exists()]
 
 
+def chapters_have_a_cover(path: Path, notebook) -> list[str]:
+    """A chapter has one picture for the README, saved as the notebook shows it."""
+    if path.parent.name != "notebooks":
+        return []
+    picture = cover(notebook)
+    saved = cover_path(path)
+    if picture is None:
+        return ["no cell is tagged cover"]
+    return [] if saved.exists() and saved.read_bytes() == picture else [f"{saved.name} is old"]
+
+
 GUARDS = (
     size,
     executed_in_order,
@@ -120,6 +131,7 @@ GUARDS = (
     cells_are_short,
     cells_are_slides,
     links_lead_somewhere,
+    chapters_have_a_cover,
 )
 
 

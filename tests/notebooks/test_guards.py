@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tests.notebooks import guards
-from tests.notebooks.execute import WIDGET_VIEW, course_notebooks, tidy
+from tests.notebooks.execute import WIDGET_VIEW, course_notebooks, cover, cover_path, tidy
 
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
@@ -22,8 +22,18 @@ def test_chapters_are_numbered_without_gaps():
 
 
 def picture(alt="A curve that falls from left to right."):
-    data = {"image/png": "iVBOR", "text/plain": alt}
+    data = {"image/png": "iVBORw==", "text/plain": alt}
     return new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+
+
+def test_guard_notices_a_missing_and_an_old_cover(tmp_path):
+    path, notebook = tmp_path / "notebooks" / "01_good.ipynb", good_notebook()
+    assert guards.chapters_have_a_cover(path, notebook) == ["no cell is tagged cover"]
+    notebook.cells[2].metadata["tags"] = ["cover"]
+    assert guards.chapters_have_a_cover(path, notebook) == ["01_good.png is old"]
+    cover_path(path).parent.mkdir(parents=True)
+    cover_path(path).write_bytes(cover(notebook))
+    assert guards.chapters_have_a_cover(path, notebook) == []
 
 
 def good_notebook():

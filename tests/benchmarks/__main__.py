@@ -1,0 +1,150 @@
+"""``make benchmark``: how fast the course is, against a peer in the same run.
+
+Prints a table and writes results.json, from which notebooks and pages take their timings.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import sklearn.decomposition
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from helpers.explore import labelled_values, live_view
+from helpers.fashion_mnist import load_fashion_mnist
+from helpers.pca import error_curve, pca_from_covariance
+from helpers.plots.pca import plot_reconstructions
+from helpers.storage import StorageError
+
+RESULTS = Path(__file__).with_name("results.json")
+RUNS = 9
+PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "torch")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One comparison: medians of several runs, in seconds."""
+
+    name: str
+    ours: float
+    peer_name: str
+    peer: float
+    target: str
+    met: bool
+    runs: int
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.peer
+
+
+def medians(ours: Callable, peer: Callable, runs: int = RUNS) -> tuple[float, float]:
+    """Median seconds of two functions that take turns, after one round to warm up."""
+    seconds = ([], [])
+    for _ in range(runs + 1):
+        for function, times in zip((ours, peer), seconds, strict=True):
+            started = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - started)
+    return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
+
+
+def benchmark_pca() -> Result:
+    """All components of 60,000 × 784 in single precision."""
+    images, _ = load_fashion_mnist("train", full=True)
+    data = images.reshape(len(images), -1)
+    peer = sklearn.decomposition.PCA(svd_solver="covariance_eigh")
+    times = medians(lambda: pca_from_covariance(data), lambda: peer.fit(data))
+    met = times[0] <= times[1]
+    name = "PCA of 60,000 × 784 float32, all components"
+    return Result(name, times[0], "scikit-learn, covariance_eigh", times[1], "ratio ≤ 1", met, RUNS)
+
+
+def benchmark_slider() -> Result:
+    """From the event of chapter 1's slider to the new PNG, nothing cached; peer: the bare figure."""
+    images, _ = load_fashion_mnist("train")
+    test, _ = load_fashion_mnist("test")
+    pca = pca_from_covariance(images.reshape(len(images), -1))
+    curve = error_curve(pca, test.reshape(len(test), -1))
+
+    def figure(k):
+        return plot_reconstructions(pca, test[:6], curve, k)
+
+    slider, _, image = live_view(figure, {"k": labelled_values("k", range(200))}, [0]).children
+
+    def move():
+        before = image.value
+        slider.index = (slider.index + 7) % 200
+        assert image.value != before
+
+    times = medians(move, lambda: FigureCanvasAgg(figure(k=100)).draw(), runs=30)
+    name = "slider event to new PNG"
+    return Result(
+        name, times[0], "drawing the figure alone", times[1], "≤ 0.1 s", times[0] <= 0.1, 30
+    )
+
+
+def benchmark_import() -> Result:
+    """A fresh interpreter that imports the package."""
+
+    def run(code):
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    times = medians(run("import helpers"), run("import numpy"))
+    met = times[0] <= 0.3
+    return Result(
+        "python -c 'import helpers'", times[0], "import numpy", times[1], "≤ 0.3 s", met, RUNS
+    )
+
+
+BENCHMARKS = (benchmark_import, benchmark_slider, benchmark_pca)
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def main() -> None:
+    """Run all benchmarks, print them and save them."""
+    results = []
+    print(f"{'':46}{'ours':>9}{'peer':>9}{'ratio':>7}  target")
+    for benchmark in BENCHMARKS:
+        try:
+            result = benchmark()
+        except StorageError as error:
+            raise SystemExit(f"make benchmark: {error}") from None
+        results.append(asdict(result) | {"ratio": result.ratio})
+        verdict = "met" if result.met else "MISSED"
+        print(
+            f"{result.name:46}{result.ours:8.3f}s{result.peer:8.3f}s{result.ratio:7.2f}  "
+            f"{result.target}: {verdict} (peer: {result.peer_name})"
+        )
+    record = {
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "results": results,
+    }
+    RESULTS.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A real browser, and a JupyterLab of its own that serves copies of the notebooks."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.notebooks.execute import ROOT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
+MACOS_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+TOKEN = "browser-tests"
+
+
+def find_browser() -> str | None:
+    """The first Chromium on this machine; ``CHROMIUM=/path`` names another."""
+    names = (os.environ.get("CHROMIUM", ""), *BROWSERS, MACOS_CHROME)
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = find_browser()
+    if executable is None:
+        pytest.skip("no Chromium found; on Debian or Ubuntu: sudo apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that reaches nothing but this machine, as wide as a lecture's projector."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    local = ("http://127.0.0.1:", "file:", "data:", "blob:")
+    page.route(
+        lambda url: not url.startswith(local),
+        lambda route: route.abort(),
+    )
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """URL of a JupyterLab over copies of the notebooks, untouched by the reader's settings."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (folder / "log").open("w")
+    options = f"--no-browser --allow-root --ip=127.0.0.1 --port={port} --ServerApp.port_retries=0"
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            *options.split(),
+            f"--IdentityProvider.token={TOKEN}",
+            f"--ServerApp.root_dir={folder}",
+        ],
+        env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
+        stdout=log,
+        stderr=log,
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/api", timeout=5).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.2)
+    yield url
+    server.terminate()
+    server.wait(timeout=30)
+    log.close()

@@ -1,0 +1,122 @@
+"""Every notebook as a reader meets it: opened, run, its sliders moved; and as a page without kernel.
+
+A chapter joins these tests by being in notebooks/.
+"""
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import expect
+
+from tests.browser.conftest import TOKEN
+from tests.notebooks.execute import ROOT, course_notebooks
+
+RUN_TIMEOUT = 300_000  # milliseconds for all cells of a notebook
+NOTEBOOKS = pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
+ERRORS = (
+    '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], '
+    '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
+)
+
+
+def count_explorers(path) -> int:
+    """How many slider outputs a notebook was saved with."""
+    outputs = [o for c in nbformat.read(path, 4).cells for o in c.get("outputs", [])]
+    return sum("<script>" in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def open_in_lab(page, lab, path):
+    page.goto(f"{lab}/lab/tree/{path.relative_to(ROOT).as_posix()}?token={TOKEN}&reset")
+    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=60_000)
+
+
+def run_all(page):
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # all cells have been numbered anew and none is left waiting
+    page.wait_for_function(
+        """() => {
+            const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
+            return prompts.every(p => /^\\[\\d+\\]:$/.test(p.textContent)) && prompts.length;
+        }""",
+        timeout=RUN_TIMEOUT,
+    )
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=RUN_TIMEOUT)
+
+
+def assert_changes(image, act):
+    """The picture is another one after ``act``."""
+    before = image.get_attribute("src")
+    act()
+    expect(image).not_to_have_attribute("src", before, timeout=10_000)
+    assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
+
+
+@NOTEBOOKS
+def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, path):
+    open_in_lab(page, lab, path)
+    saved = page.locator(".jp-RenderedHTML:has(img)")
+    expect(saved).to_have_count(count_explorers(path))
+    for output in saved.all():
+        output.scroll_into_view_if_needed()
+        image = output.locator("img")
+        expect(image).to_have_count(1)
+        assert image.evaluate("i => i.naturalWidth") > 0
+        assert len(image.get_attribute("alt")) > 20
+        expect(output).to_contain_text("Run this cell to move")
+        expect(output.locator("input, select").first).to_be_hidden()
+    expect(page.get_by_text("Jupyter news")).to_have_count(0)
+
+
+@NOTEBOOKS
+def test_every_control_changes_its_picture(page, lab, path):
+    open_in_lab(page, lab, path)
+    run_all(page)
+    images = page.locator("img.widget-image")
+    expect(images).to_have_count(count_explorers(path), timeout=30_000)
+    expect(page.locator(ERRORS)).to_have_count(0)
+    for image in images.all():
+        explorer = page.locator(".widget-vbox").filter(has=image)
+        explorer.scroll_into_view_if_needed()
+        for handle in explorer.locator(".noUi-handle").all():
+            handle.focus()
+            page.keyboard.press("Home")
+            assert_changes(image, lambda: page.keyboard.press("ArrowRight"))
+            page.keyboard.press("Home")
+        for track in explorer.locator(".noUi-target").all():
+            box = track.bounding_box()
+            place = {"x": box["width"] * 0.9, "y": box["height"] / 2}
+            assert_changes(image, lambda t=track, p=place: t.click(position=p, force=True))
+        for menu in explorer.locator("select").all():
+            labels = menu.locator("option").all_inner_texts()
+            for label in (labels[0], labels[-1]):
+                if label != menu.locator("option:checked").inner_text():
+                    assert_changes(image, lambda m=menu, at=label: m.select_option(label=at))
+        expect(explorer.locator("pre")).to_have_count(0)
+    expect(page.locator(ERRORS)).to_have_count(0)
+
+
+@NOTEBOOKS
+def test_exported_page_moves_without_a_kernel(page, path, tmp_path):
+    exported, _ = HTMLExporter().from_filename(str(path))
+    (tmp_path / "page.html").write_text(exported, encoding="utf-8")
+    faults = []
+    page.on("pageerror", lambda fault: faults.append(fault))
+    page.goto((tmp_path / "page.html").as_uri(), wait_until="domcontentloaded")
+    outputs = page.locator("div:has(> img):has(> script)")
+    expect(outputs).to_have_count(count_explorers(path))
+    for output in outputs.all():
+        image = output.locator("img")
+        for slider in output.locator('input[type="range"]').all():
+            slider.focus()
+            page.keyboard.press("Home")
+            assert_changes(image, lambda: page.keyboard.press("End"))
+            assert slider.evaluate("s => JSON.parse(s.dataset.labels).at(-1)") == (
+                slider.locator("+ output").inner_text()
+            )
+        for menu in output.locator("select").all():
+            menu.select_option(index=0)
+            assert_changes(image, lambda m=menu: m.select_option(index=1))
+        expect(output).not_to_contain_text("Run this cell to move")
+    assert [str(fault) for fault in faults if "Require" not in str(fault)] == []

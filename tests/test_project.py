@@ -1,0 +1,201 @@
+"""What the project promises as a whole: its floors, its commands, its environments, its pages."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.notebooks.execute import ROOT
+
+# A file imports only from lower floors.
+FLOORS = (
+    ("storage", "plots.style"),
+    ("fashion_mnist",),
+    ("pca",),
+    ("plots.pca",),
+    ("explore", "source"),
+)
+FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
+CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def modules() -> dict[str, Path]:
+    paths = [p for p in (ROOT / "helpers").rglob("*.py") if p.name != "__init__.py"]
+    return {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_module_imports_only_from_lower_floors(name):
+    tree = ast.parse(modules()[name].read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    inside = {module for module in imported if module and module.startswith("helpers")}
+    assert name in FLOOR, "give the file a floor, here and in CONTRIBUTING.md"
+    assert all(FLOOR[module] < FLOOR[name] for module in inside), inside
+
+
+def test_every_module_has_a_test_file():
+    names = ("_".join(name.split(".")[1:]) for name in modules())
+    missing = [n for n in names if not (ROOT / "tests" / f"test_{n}.py").exists()]
+    assert missing == []
+
+
+def test_import_loads_nothing_heavy():
+    code = "import sys, helpers; print(sorted({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if n != "helpers.training"])
+def test_no_module_loads_torch_unless_it_trains(name):
+    code = f"import sys, {name}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def requirements() -> dict[str, str]:
+    project = PYPROJECT["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["test"]
+    return dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in lines)
+
+
+def test_conda_environment_has_the_same_packages_and_ranges():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in listed)
+    assert conda.pop("python") == PYPROJECT["project"]["requires-python"]
+    assert conda.pop("pip") == ""
+    assert conda == {CONDA_NAMES.get(name, name): spec for name, spec in requirements().items()}
+
+
+def test_every_package_of_the_environment_has_its_reason():
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    packages = [line for line in lines if line.startswith("  - ") and "conda-forge" not in line]
+    assert [line for line in packages if "#" not in line and "python>=" not in line] == []
+
+
+def test_pages_link_to_files_that_exist():
+    for page in ("README.md", "CONTRIBUTING.md", "data/README.md"):
+        text = (ROOT / page).read_text()
+        targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+        for target in targets:
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+
+
+def test_readme_lists_every_chapter():
+    text = (ROOT / "README.md").read_text()
+    for chapter in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"(notebooks/{chapter.name})" in text
+        assert f"notebooks/covers/{chapter.stem}.png" in text
+
+
+# ---- the Makefile, in a folder of its own
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of what the set-up needs, in a folder whose name has a space."""
+    folder = tmp_path / "the course"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(folder, *arguments, **environment):
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def script(path: Path, body: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_make_alone_lists_the_commands(checkout):
+    listed = make(checkout).stdout.splitlines()
+    names = [line.split("\t")[0] for line in listed]
+    assert names == ["help", "lab", "test", "run", "data", "benchmark", "lint", "clean"]
+    assert all(len(line.split("\t")[1]) > 10 for line in listed)
+
+
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [
+        (None, "no python-of-nowhere"),
+        ('case "$*" in -V) echo Python 3.9.2;; *version_info*) exit 1;; esac', "is Python 3.9.2"),
+        ('case "$*" in *ensurepip*) exit 1;; esac', "sudo apt-get install python3-venv"),
+    ],
+    ids=["no Python", "old Python", "no venv"],
+)
+def test_what_is_missing_is_named(checkout, python, words):
+    name = "python-of-nowhere" if python is None else script(checkout / "python", python)
+    name = name.replace(" ", "\\ ")
+    done = make(checkout, "test", f"PYTHON={name}")
+    assert done.returncode != 0
+    assert words in done.stdout
+    assert not (checkout / ".venv").exists()
+
+
+def test_full_disk_is_named(checkout):
+    script(checkout / "bin" / "df", "echo header; echo disk 1 1 3000000 1% /")
+    done = make(checkout, "test", PATH=f"{checkout / 'bin'}:{os.environ['PATH']}")
+    assert done.returncode != 0
+    assert "The disk has 3 GB left" in done.stdout
+
+
+def fake_python(checkout, opencv="exit 0"):
+    """A Python whose environments only note what they are asked to do."""
+    inside = checkout / "inside"
+    script(inside, f'echo "$*" >> calls\ncase "$*" in *cv2*) {opencv};; esac')
+    body = 'case "$*" in "-m venv .venv") mkdir -p .venv/bin; cp inside .venv/bin/python;; esac'
+    return script(checkout / "python", body).replace(" ", "\\ ")
+
+
+def test_missing_library_of_opencv_is_named_and_setup_is_not_taken_for_done(checkout):
+    python = fake_python(checkout, opencv="echo libGL.so.1 >&2; exit 1")
+    done = make(checkout, "test", f"PYTHON={python}")
+    assert done.returncode != 0
+    assert "libgl1 libglib2.0-0" in done.stdout
+    assert not (checkout / ".venv" / "ready").exists()
+
+
+def test_second_start_installs_nothing_unless_the_folder_was_moved(checkout):
+    python = fake_python(checkout)
+    assert make(checkout, "lab", f"PYTHON={python}").returncode == 0
+    calls = (checkout / "calls").read_text()
+    assert "pip install" in calls
+    assert "lab --ip=127.0.0.1" in calls
+    assert "default_url=/lab/tree/notebooks/01_pca_svd.ipynb" in calls
+    (checkout / "calls").unlink()
+    assert make(checkout, "lab", f"PYTHON={python}").returncode == 0
+    assert "pip install" not in (checkout / "calls").read_text()
+    moved = checkout.rename(checkout.parent / "moved")
+    python = fake_python(moved)
+    assert make(moved, "lab", f"PYTHON={python}").returncode == 0
+    assert "pip install" in (moved / "calls").read_text()
+
+
+def test_without_a_display_the_address_is_printed_instead(checkout):
+    python = fake_python(checkout)
+    if sys.platform == "darwin":
+        pytest.skip("macOS always has a display")
+    make(checkout, "lab", f"PYTHON={python}", DISPLAY="", WAYLAND_DISPLAY="")
+    assert "--no-browser" in (checkout / "calls").read_text()
+    (checkout / "calls").unlink()
+    make(checkout, "lab", f"PYTHON={python}", DISPLAY=":0")
+    assert "--no-browser" not in (checkout / "calls").read_text()
