@@ -31,10 +31,9 @@ lint: $(READY) ## check format and style
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
-clean: ## remove the environment and everything else that can be made again
+clean: ## remove the environment and what tools left behind (not data)
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
-	rm -rf data/fashion-mnist/train-* data/fashion-mnist/.incoming-*
-	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '.incoming-*' \) -prune -exec rm -rf {} +
 
 # Jupyter's own browser needs a display (macOS always has one), and root needs to be let in.
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || echo yes)

@@ -16,7 +16,7 @@ from tests.notebooks.execute import ROOT
 
 # A file imports only from lower floors.
 FLOORS = (
-    ("storage", "plots.style"),
+    ("storage", "saving", "plots.style"),
     ("fashion_mnist",),
     ("pca",),
     ("plots.pca",),

@@ -53,7 +53,7 @@ def page(browser):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """URL of a JupyterLab over copies of the notebooks, untouched by the reader's settings."""
+    """URL of a JupyterLab over copies of the notebooks, free of the reader's settings."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
@@ -72,6 +72,7 @@ def lab(tmp_path_factory):
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
         ],
+        cwd=ROOT,  # where `make lab` starts it, and where its configuration is
         env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
         stdout=log,
         stderr=log,

@@ -70,7 +70,7 @@ def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, pat
 
 
 @NOTEBOOKS
-def test_every_control_changes_its_picture(page, lab, path):
+def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(page, lab, path):
     open_in_lab(page, lab, path)
     run_all(page)
     images = page.locator("img.widget-image")
@@ -95,6 +95,10 @@ def test_every_control_changes_its_picture(page, lab, path):
                     assert_changes(image, lambda m=menu, at=label: m.select_option(label=at))
         expect(explorer.locator("pre")).to_have_count(0)
     expect(page.locator(ERRORS)).to_have_count(0)
+    page.get_by_role("button", name="Save and create checkpoint").click()
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    open_in_lab(page, lab, path)
+    expect(page.locator(".jp-RenderedHTML:has(img)")).to_have_count(count_explorers(path))
 
 
 @NOTEBOOKS

@@ -14,8 +14,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from helpers.saving import drop_live_views
+
 ROOT = Path(__file__).resolve().parents[2]
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 600  # seconds
 
 
@@ -57,11 +58,9 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             "language_info": {"name": "python"},
         }
     )
+    drop_live_views(notebook)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            # a live view is worth nothing without its kernel
-            output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import nbformat
 
-from tests.notebooks.execute import ROOT, WIDGET_VIEW, cover, cover_path, tidy
+from helpers.saving import LIVE_VIEW
+from tests.notebooks.execute import ROOT, cover, cover_path, tidy
 
 MAX_BYTES = 3_000_000
 MAX_LINES = 12
@@ -77,7 +78,7 @@ def nothing_changes_from_run_to_run(path: Path, notebook) -> list[str]:
     faults = [
         f"cell {cell.id} was saved with a live view"
         for cell, output in _outputs(notebook)
-        if WIDGET_VIEW in output.get("data", {})
+        if LIVE_VIEW in output.get("data", {})
     ]
     faults += [
         f"cell {cell.id} times itself" for cell in _code(notebook) if TIMERS.search(cell.source)

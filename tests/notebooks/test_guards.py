@@ -4,8 +4,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from helpers.saving import LIVE_VIEW
 from tests.notebooks import guards
-from tests.notebooks.execute import WIDGET_VIEW, course_notebooks, cover, cover_path, tidy
+from tests.notebooks.execute import course_notebooks, cover, cover_path, tidy
 
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
@@ -96,7 +97,7 @@ def undescribed_picture(notebook):
 
 
 def live_view(notebook):
-    notebook.cells[2].outputs[0]["data"][WIDGET_VIEW] = {"model_id": "1"}
+    notebook.cells[2].outputs[0]["data"][LIVE_VIEW] = {"model_id": "1"}
 
 
 def timer(notebook):
