@@ -4,7 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/ready
 LAB := $(PY) -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. \
-	--LabApp.default_url=/lab/tree/notebooks/01_pca_svd.ipynb
+	--LabApp.default_url=/lab/tree/notebooks/01_pca_svd.ipynb \
+	--FileContentsManager.pre_save_hook=helpers.saving.on_save
 NEEDED_GB := 9
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 

@@ -71,8 +71,8 @@ def lab(tmp_path_factory):
             *options.split(),
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
+            "--FileContentsManager.pre_save_hook=helpers.saving.on_save",  # as in the Makefile
         ],
-        cwd=ROOT,  # where `make lab` starts it, and where its configuration is
         env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
         stdout=log,
         stderr=log,
