@@ -4,6 +4,7 @@ N samples are the rows of an (N, D) array. Variances are means over the N sample
 N, not N − 1): that makes the variance dropped equal to the squared error of reconstruction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,6 +197,36 @@ def error_curve(pca: PrincipalComponents, data: np.ndarray) -> np.ndarray:
     all_of_it = np.mean((data - pca.mean).astype(np.float64) ** 2) * data.shape[1]
     left = all_of_it - np.concatenate([[0.0], np.cumsum(squares)])
     return np.maximum(left, 0) / data.shape[1]
+
+
+def compression_table(
+    pca: PrincipalComponents, data: np.ndarray, ks: Sequence[int]
+) -> dict[str, list]:
+    """What k numbers a sample keep and cost, for several k.
+
+    Parameters
+    ----------
+    data : ndarray of shape (M, D)
+        Samples whose features lie in [0, 1], best such that PCA was not fitted to.
+    ks : sequence of int
+        Numbers of components, 0 … k.
+
+    Returns
+    -------
+    dict of lists, as long as ``ks``
+        "k"; "explained", share of the variance of the data that PCA was fitted to; "error", mean
+        squared error per feature on ``data``; "clipped", the same with reconstructions cut off at
+        0 and 1, which no feature exceeds.
+    """
+    scores, explained = project(pca, data), np.cumsum(pca.explained_variance_ratio)
+    curve = error_curve(pca, data)
+    clipped = [np.mean((reconstruct(pca, scores[:, :k]).clip(0, 1) - data) ** 2) for k in ks]
+    return {
+        "k": [int(k) for k in ks],
+        "explained": [float(explained[k - 1]) if k else 0.0 for k in ks],
+        "error": [float(curve[k]) for k in ks],
+        "clipped": [float(error) for error in clipped],
+    }
 
 
 def check_data(data: np.ndarray, *, at_least: int = 2) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -9,7 +10,9 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+BENCHMARKS = ROOT / "tests" / "benchmarks" / "results.json"
 
 
 class StorageError(Exception):
@@ -75,3 +78,28 @@ def install_file(source: Path, target: Path, sha256: str) -> None:
         shutil.copyfile(source, arrived)
         read_verified(arrived, sha256, f"It came from {source}; {target} was not touched.")
         os.replace(arrived, target)
+
+
+def write_json(path: Path, record: dict) -> None:
+    """Write a record for people and programs to read, in one step."""
+    with incoming(path.parent) as folder:
+        arrived = folder / path.name
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+        arrived.write_text(text + "\n", encoding="utf-8")
+        os.replace(arrived, path)
+
+
+def read_json(path: Path, mend: str) -> dict:
+    """A record that :func:`write_json` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or is not JSON; ``mend`` ends the message.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StorageError(f"{path.name} is not in {path.parent}.\n{mend}") from None
+    except ValueError as error:
+        raise StorageError(f"{path} is damaged: {error}\n{mend}") from error

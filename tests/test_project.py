@@ -17,9 +17,9 @@ from tests.notebooks.execute import ROOT
 # A file imports only from lower floors.
 FLOORS = (
     ("storage", "saving", "plots.style"),
-    ("fashion_mnist",),
+    ("fashion_mnist", "spectrum"),
     ("pca",),
-    ("plots.pca",),
+    ("experiments", "plots.pca"),
     ("explore", "source"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}

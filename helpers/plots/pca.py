@@ -1,11 +1,18 @@
 """Pictures of principal components."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 
 from helpers.pca import PrincipalComponents, project, reconstruct
 from helpers.plots.style import (
+    BLACK,
     BLUE,
+    GREEN,
     GREY,
+    ORANGE,
+    SKY,
     VERMILLION,
     Picture,
     mosaic,
@@ -13,6 +20,7 @@ from helpers.plots.style import (
     show_image,
     styled,
 )
+from helpers.spectrum import components_for_share
 
 
 @styled
@@ -84,4 +92,389 @@ def plot_reconstructions(
     right.set(ylim=(0, curve[0] * 1.12), xlim=(0, len(curve)))
     right.set(xlabel="numbers kept, k", title=f"test error (MSE): {curve[k]:.4f}")
     right.tick_params(colors=GREY)
+    return picture
+
+
+def _scatter(axes: Axes, points: np.ndarray, **options) -> None:
+    axes.plot(*points.T, **{"color": BLUE, "ls": "", "marker": "o", "alpha": 0.8} | options)
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+def _arrow(axes: Axes, start, step, label: str, color: str) -> None:
+    end = np.add(start, step)
+    style = {"arrowstyle": "-|>", "lw": 3, "color": color, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style)
+    away = 14 * np.asarray(step) / max(np.linalg.norm(step), 1e-12)
+    axes.annotate(
+        label,
+        end,
+        away,
+        textcoords="offset points",
+        color=color,
+        weight="bold",
+        ha="left" if away[0] >= 0 else "right",
+        va="center",
+        bbox={"color": "white", "alpha": 0.75, "pad": 1},
+    )
+
+
+def _components(axes: Axes, pca: PrincipalComponents) -> None:
+    deviations = np.sqrt(pca.explained_variance)
+    for i, color in zip((0, 1), (VERMILLION, GREEN), strict=True):
+        label = f"λ{'₁₂'[i]} = {pca.explained_variance[i]:.3g}"
+        _arrow(axes, pca.mean, pca.components[i] * deviations[i], label, color)
+
+
+@styled
+def plot_directions(points: np.ndarray, pca: PrincipalComponents, scores: np.ndarray) -> Picture:
+    """Points of the plane with their principal directions, and the same in these coordinates.
+
+    Parameters
+    ----------
+    points, scores : ndarray of shape (N, 2)
+        The points, and their coordinates along the two components.
+    """
+    picture = new_picture(
+        "Left: points in the plane with two arrows from their mean, along the directions of "
+        "largest and least variance, one standard deviation long. Right: the same points turned, "
+        "so that these directions are the axes.",
+    )
+    left, right = picture.subplots(1, 2)
+    _scatter(left, points)
+    _components(left, pca)
+    left.plot(*pca.mean, marker="X", color=BLACK, markersize=11)
+    left.set(title="the points", xlabel="$x_1$", ylabel="$x_2$")
+    _scatter(right, scores)
+    right.axhline(0, color=VERMILLION, lw=2, zorder=1)
+    right.axvline(0, color=GREEN, lw=2, zorder=1)
+    right.set(title="in their own axes", xlabel="along the first", ylabel="along the second")
+    return picture
+
+
+@styled
+def plot_pruned(points: np.ndarray, rebuilt: np.ndarray, title: str = "") -> Picture:
+    """Points of the plane, what is left of them after pruning, and what each has lost.
+
+    Parameters
+    ----------
+    points, rebuilt : ndarray of shape (N, 2)
+    """
+    picture = new_picture(
+        "Points in the plane, their reconstructions from one number each, which lie on a line, "
+        "and a thin stroke from each point to its reconstruction.",
+    )
+    axes = picture.subplots()
+    strokes = np.stack([points, rebuilt, np.full_like(points, np.nan, dtype=float)], axis=1)
+    axes.plot(*strokes.reshape(-1, 2).T, color=GREY, lw=1.2, marker="", zorder=1)
+    _scatter(axes, points, label="point")
+    _scatter(axes, rebuilt, color=VERMILLION, marker="s", markersize=5, label="from one number")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.set_title(title)
+    return picture
+
+
+@styled
+def plot_angle(points: np.ndarray, angle: float) -> Picture:
+    """Variance along a direction of the plane and along its perpendicular.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2)
+        With mean zero.
+    angle : float
+        Of the direction, in degrees.
+    """
+    picture = new_picture(
+        f"Left: points in the plane and their shadows on a line at {angle:g} degrees. Right: the "
+        f"variance along the direction and along its perpendicular against the angle, marked at "
+        f"{angle:g} degrees; the two add up to the same at every angle.",
+        height=4.2,
+        layout=None,
+    )
+    left, right = (
+        picture.add_axes((0.05, 0.1, 0.4, 0.84)),
+        picture.add_axes((0.57, 0.17, 0.3, 0.71)),
+    )
+    direction = _unit(angle)
+    shadows = np.outer(points @ direction, direction)
+    reach = 1.25 * np.abs(points).max()
+    strokes = np.stack([points, shadows, np.full_like(shadows, np.nan)], axis=1).reshape(-1, 2)
+    left.plot(*strokes.T, color=GREY, lw=1, marker="", zorder=1)
+    left.plot(*np.outer(direction, [-9, 9]), color=VERMILLION, lw=2, ls="-", marker="", zorder=1)
+    left.plot(*points.T, color=BLUE, ls="", marker="o")
+    left.plot(*shadows.T, color=VERMILLION, ls="", marker="s", markersize=5)
+    left.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+
+    angles = np.linspace(0, 180, 181)
+    for turn, color, line, name in ((0, VERMILLION, "-", "along"), (90, GREEN, "--", "across")):
+        curve = [np.var(points @ _unit(a + turn)) for a in angles]
+        here = np.var(points @ _unit(angle + turn))
+        right.plot(angles, curve, color=color, ls=line, marker="")
+        right.plot(angle, here, color=color, marker="o" if turn == 0 else "s", markersize=11)
+        top = (angles[np.argmax(curve)], np.max(curve) + 0.1)
+        right.text(*top, name, color=color, ha="center", va="bottom", weight="bold")
+    right.set_ylim(0, 1.15 * right.dataLim.y1)
+    along = np.var(points @ direction)
+    right.set(xlim=(0, 180), xticks=[0, 45, 90, 135, 180], xlabel="angle, degrees")
+    right.set_title(f"variance along {angle:g}°: {along:.2f}")
+    return picture
+
+
+def _unit(degrees: float) -> np.ndarray:
+    return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+
+
+@styled
+def plot_uncentred(points: np.ndarray, raw: np.ndarray, centred: np.ndarray) -> Picture:
+    """The first direction of the SVD with and without centring.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2)
+    raw, centred : ndarray of shape (2,)
+        First right singular vector of the points as they are, and of the centred points.
+    """
+    picture = new_picture(
+        "Points in the plane. Without centring, the first singular vector starts at the origin "
+        "and points at the cloud; with centring, it starts at the mean and lies along the cloud.",
+        height=4.2,
+    )
+    axes = picture.subplots()
+    mean = points.mean(axis=0)
+    _scatter(axes, points, markersize=11)
+    axes.plot(*mean, color=BLACK, marker="X", markersize=12)
+    axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3)
+    _arrow(axes, (0, 0), 2 * raw, "not centred: towards the mean", VERMILLION)
+    _arrow(axes, mean, 2 * centred, "centred: along the cloud", GREEN)
+    axes.text(*mean, "  mean", va="top")
+    axes.text(0, 0, "origin  ", va="top", ha="right")
+    axes.margins(0.25)
+    return picture
+
+
+@styled
+def plot_spectrum(
+    variances: np.ndarray, shares: Sequence[float] = (0.8, 0.9, 0.95, 0.99)
+) -> Picture:
+    """The variance along each component, and how many reach a share of the whole.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (D,)
+        All explained variances, falling.
+    shares : sequence of float
+        Marked on the cumulative curve.
+    """
+    picture = new_picture(
+        "Left: variance along each component, on logarithmic axes, falling by orders of "
+        "magnitude. Right: the share of the variance that the first k components have together, "
+        "with the number of components that reach "
+        + ", ".join(f"{share:.0%}" for share in shares)
+        + " marked.",
+        height=4.2,
+    )
+    left, right = picture.subplots(1, 2)
+    numbers = np.arange(1, len(variances) + 1)
+    left.loglog(numbers, variances, color=BLUE, marker="")
+    left.set(title="variance of each", xlabel="component")
+    right.semilogx(numbers, np.cumsum(variances) / variances.sum(), color=BLUE, marker="")
+    for share in shares:
+        k = components_for_share(variances, share)
+        right.plot(k, share, color=VERMILLION, marker="o", markersize=9)
+        right.annotate(
+            f"{share:.0%}: {k}",
+            (k, share),
+            (9, -13),
+            textcoords="offset points",
+            color=VERMILLION,
+            weight="bold",
+            fontsize=12,
+        )
+    right.set(title="share of the first k together", xlabel="k", ylim=(0.25, 1.02), xlim=(1, 4000))
+    return picture
+
+
+@styled
+def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> Picture:
+    """Error of reconstruction on training and test samples, and the variance left out.
+
+    Parameters
+    ----------
+    train, test, discarded : ndarray of shape (K + 1,)
+        Mean squared error per feature from 0 … K components; variance left out, per feature.
+    """
+    picture = new_picture(
+        "Left: error against the number of components. The training error lies on the discarded "
+        "variance, the test error a little above. Right: test error divided by training error, "
+        "which starts near one and grows with the number of components.",
+        height=4.2,
+    )
+    left, right = picture.subplots(1, 2)
+    numbers = np.arange(len(train))
+    left.plot(numbers[1:], discarded[1:], color=SKY, lw=9, marker="", label="variance left out")
+    left.plot(numbers[1:], train[1:], color=BLUE, ls="-", marker="", label="training error")
+    left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", marker="", label="test error")
+    left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
+    left.legend(loc="lower left", frameon=False)
+    kept = train > 1e-3 * train[0]  # beyond, both are rounding
+    right.plot(numbers[kept], (test / np.where(kept, train, 1))[kept], color=VERMILLION, marker="")
+    right.axhline(1, color=GREY, lw=1.5)
+    right.set(xlabel="k", title="test error ÷ training error")
+    return picture
+
+
+@styled
+def plot_walk(
+    pca: PrincipalComponents,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    shape: tuple[int, int],
+    first: float,
+    second: float,
+) -> Picture:
+    """A walk from the mean image along the first two components.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, k)
+        Coordinates of the images, k ≥ 2.
+    labels : ndarray of shape (N,)
+    first, second : float
+        How far to go, in standard deviations of each component.
+    """
+    picture = new_picture(
+        f"Left: images as points by their first two coordinates, the classes named at their means, "
+        f"a cross at {first:g} and {second:g} standard deviations. Right: the image there.",
+        height=4.4,
+        layout=None,
+    )
+    left, right = (
+        picture.add_axes((0.09, 0.14, 0.5, 0.8)),
+        picture.add_axes((0.63, 0.05, 0.36, 0.82)),
+    )
+    left.plot(*scores[:, :2].T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5)
+    reach = 3 * np.sqrt(pca.explained_variance[:2])
+    means = np.array([scores[labels == i, :2].mean(axis=0) for i in range(len(class_names))])
+    for (x, y), name in zip(_apart(means, reach / [5, 14]), class_names, strict=True):
+        left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
+    steps = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
+    left.plot(*steps, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
+    left.set(xlabel="along component 1", ylabel="along component 2")
+    left.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
+    image = reconstruct(pca, steps[None]).reshape(shape)
+    show_image(right, image.clip(0, 1), "mean + both steps", vmin=0, vmax=1)
+    return picture
+
+
+def _apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Places for labels of a given size: those that would overlap are moved up."""
+    moved = places.copy()
+    order = np.argsort(places[:, 1])
+    for n, i in enumerate(order):
+        for j in order[:n]:
+            if (np.abs(moved[i] - moved[j]) < size).all():
+                moved[i, 1] = moved[j, 1] + size[1]
+    return moved
+
+
+@styled
+def plot_solver_times(solvers: Sequence[dict]) -> Picture:
+    """Seconds that each way to do PCA takes, in single and double precision.
+
+    Parameters
+    ----------
+    solvers : sequence of dict
+        With "name", "float32" and "float64" (seconds).
+    """
+    picture = new_picture(
+        "Seconds on a logarithmic axis for each solver, in single and in double precision: "
+        + "; ".join(f"{s['name']} {s['float32']:.2g} and {s['float64']:.2g}" for s in solvers)
+        + ".",
+        height=3.6,
+    )
+    axes = picture.subplots()
+    rows = np.arange(len(solvers))[::-1]
+    for key, color, marker in (("float32", BLUE, "o"), ("float64", VERMILLION, "s")):
+        seconds = [solver[key] for solver in solvers]
+        axes.plot(seconds, rows, color=color, ls="", marker=marker, markersize=12, label=key)
+    for row, solver in zip(rows, solvers, strict=True):
+        axes.plot(
+            [solver["float32"], solver["float64"]], [row, row], color=GREY, lw=1, ls="-", marker=""
+        )
+    axes.set(xscale="log", xlabel="seconds", ylim=(-0.6, len(solvers) - 0.4))
+    axes.set_yticks(rows, [solver["name"] for solver in solvers])
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return picture
+
+
+@styled
+def plot_loadings(
+    panels: Sequence[tuple[str, PrincipalComponents]], names: Sequence[str]
+) -> Picture:
+    """What the first component of the same data is made of, in different units.
+
+    Parameters
+    ----------
+    panels : sequence of (title, PCA)
+    names : sequence of str
+        Names of the D features.
+    """
+    described = (
+        f"{title}: "
+        + ", ".join(f"{n} {x:.2f}" for n, x in zip(names, pca.components[0], strict=True))
+        for title, pca in panels
+    )
+    picture = new_picture(
+        "Entries of the first principal component for the same data in different units. "
+        + "; ".join(described)
+        + ".",
+        height=2.8,
+    )
+    rows = picture.subplots(1, len(panels), sharey=True)
+    for axes, (title, pca) in zip(rows, panels, strict=True):
+        bars = axes.barh(names, pca.components[0], color=BLUE)
+        axes.bar_label(bars, fmt="%.2f", padding=4)
+        axes.set_title(
+            f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
+        )
+        axes.set(xlim=(0, 1.35), xticks=[0, 0.5, 1])
+        axes.grid(False)
+    return picture
+
+
+@styled
+def plot_two_classes(
+    points: np.ndarray, labels: np.ndarray, pca: PrincipalComponents, scores: np.ndarray
+) -> Picture:
+    """Two classes, and how they lie along the first and along the second component.
+
+    Parameters
+    ----------
+    points, scores : ndarray of shape (N, 2)
+    labels : ndarray of shape (N,)
+        0 or 1.
+    """
+    picture = new_picture(
+        "Left: two long clouds of points side by side, with arrows along the two components. "
+        "Right: along the first component the histograms of the two classes lie on each other; "
+        "along the second they are apart.",
+        height=4.2,
+    )
+    grid = picture.add_gridspec(2, 2)
+    left = picture.add_subplot(grid[:, 0])
+    for c, (color, marker) in enumerate(((SKY, "o"), (ORANGE, "s"))):
+        _scatter(left, points[labels == c], color=color, marker=marker, markersize=4)
+    _components(left, pca)
+    left.set_title("two classes")
+    for i, name in enumerate(("first", "second")):
+        axes = picture.add_subplot(grid[i, 1])
+        bins = np.linspace(scores[:, i].min(), scores[:, i].max(), 31)
+        for c, (color, hatch) in enumerate(((SKY, ""), (ORANGE, "///"))):
+            axes.hist(
+                scores[labels == c, i], bins, color=color, alpha=0.6, hatch=hatch, edgecolor=GREY
+            )
+        share = pca.explained_variance_ratio[i]
+        axes.set_title(f"along the {name}: {share:.0%} of the variance")
+        axes.set_yticks([])
     return picture

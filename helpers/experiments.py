@@ -1,0 +1,104 @@
+"""The full runs: each is one command and leaves a manifest that the notebooks read.
+
+``python -m helpers.experiments NAME`` runs one, ``--list`` shows what there is. A manifest says
+what was run, on what, with which versions, and what came out.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
+from helpers.pca import compression_table, pca_from_covariance
+from helpers.spectrum import components_for_share
+from helpers.storage import DATA, StorageError, read_json, write_json
+
+MANIFESTS = DATA / "experiments"
+PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
+PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
+
+
+def pca_fashion_mnist() -> dict:
+    """PCA of all 60,000 training images, judged on the 10,000 test images."""
+    train, _ = load_fashion_mnist("train", full=True)
+    test, _ = load_fashion_mnist("test")
+    pca = pca_from_covariance(train.reshape(len(train), -1))
+    shares = {
+        f"{share:.0%}": components_for_share(pca.explained_variance, share) for share in PCA_SHARES
+    }
+    return {
+        "configuration": {"train": len(train), "test": len(test), "precision": str(train.dtype)},
+        "data": {name: SHA256[name] for name in (*FETCHED, "t10k-images-idx3-ubyte.gz")},
+        "results": {
+            "table": compression_table(pca, test.reshape(len(test), -1), PCA_KS),
+            "components_for_share": shares,
+        },
+    }
+
+
+EXPERIMENTS: dict[str, Callable[[], dict]] = {"pca-fashion-mnist": pca_fashion_mnist}
+
+
+def manifest_path(name: str, folder: Path = MANIFESTS) -> Path:
+    """Where the manifest of an experiment is kept."""
+    return folder / f"{name}.json"
+
+
+def run(name: str, folder: Path = MANIFESTS) -> dict:
+    """Run an experiment and write its manifest in one step."""
+    started = time.monotonic()
+    outcome = EXPERIMENTS[name]()
+    manifest = {
+        "experiment": name,
+        **outcome,
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in ("numpy", "scipy", "scikit-learn")},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(manifest_path(name, folder), manifest)
+    return manifest
+
+
+def load_manifest(name: str, folder: Path = MANIFESTS) -> dict:
+    """What an experiment left.
+
+    Raises
+    ------
+    ValueError
+        If there is no experiment of that name.
+    StorageError
+        If its manifest is missing or damaged.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}; there are {sorted(EXPERIMENTS)}")
+    mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
+    return read_json(manifest_path(name, folder), mend)
+
+
+def describe(name: str, folder: Path = MANIFESTS) -> str:
+    """A line that says what an experiment is and whether it has been run."""
+    done = "run" if manifest_path(name, folder).exists() else "not run"
+    return f"{name:24}{done:10}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.experiments")
+    parser.add_argument("name", nargs="?", choices=sorted(EXPERIMENTS))
+    parser.add_argument("--list", action="store_true", help="show what there is")
+    arguments = parser.parse_args()
+    if arguments.list or arguments.name is None:
+        print("\n".join(map(describe, sorted(EXPERIMENTS))))
+        return
+    try:
+        manifest = run(arguments.name)
+    except StorageError as error:
+        raise SystemExit(f"{arguments.name}: {error}") from None
+    print(f"{arguments.name}: {manifest['seconds']} s, {manifest_path(arguments.name)}")
+
+
+if __name__ == "__main__":
+    main()

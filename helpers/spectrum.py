@@ -1,0 +1,70 @@
+"""How many of a spectrum's values count: three ways to put a number to it."""
+
+import numpy as np
+
+
+def effective_rank(values: np.ndarray) -> float:
+    """Exponential of the entropy of the values, taken as shares of their sum.
+
+    k equal values and nothing else give k. Source: Roy and Vetterli, "The effective rank: a
+    measure of effective dimensionality", 2007, who apply it to singular values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (D,)
+        Singular values, or variances; say which, the result differs.
+
+    Returns
+    -------
+    float
+        Between 1 and D.
+    """
+    values = _check_spectrum(values)
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def rank_above(values: np.ndarray, threshold: float) -> int:
+    """How many values exceed ``threshold`` times the largest one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (D,)
+    threshold : float
+        0 ≤ threshold < 1.
+    """
+    values = _check_spectrum(values)
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must lie in [0, 1), got {threshold}")
+    return int(np.sum(values > threshold * values.max()))
+
+
+def components_for_share(variances: np.ndarray, share: float) -> int:
+    """The fewest of the largest variances that add up to a share of their sum.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (D,)
+        All of them, falling.
+    share : float
+        0 < share ≤ 1, e.g. 0.95.
+    """
+    variances = _check_spectrum(variances)
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie in (0, 1], got {share}")
+    if (np.diff(variances) > 0).any():
+        raise ValueError("variances must fall; np.sort(variances)[::-1] sorts them")
+    reached = np.cumsum(variances) / variances.sum()
+    # all of them reach every share, whatever rounding says
+    return min(int(np.searchsorted(reached, share)) + 1, len(variances))
+
+
+def _check_spectrum(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"a spectrum has shape (D,) with D ≥ 1, got {values.shape}")
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"a spectrum has finite values ≥ 0, got {values.min()} … {values.max()}")
+    if values.sum() == 0:
+        raise ValueError("all values of the spectrum are zero: no share of it is defined")
+    return values

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from helpers.spectrum import components_for_share, effective_rank, rank_above
+
+SPECTRA = arrays(float, st.integers(1, 30), elements=st.floats(1e-6, 1e6)).map(
+    lambda values: np.sort(values)[::-1]
+)
+
+
+@given(SPECTRA)
+def test_effective_rank_is_the_exponential_of_scipys_entropy(values):
+    assert effective_rank(values) == pytest.approx(np.exp(scipy.stats.entropy(values)))
+    assert 1 - 1e-9 <= effective_rank(values) <= len(values) * (1 + 1e-9)
+
+
+@given(st.integers(1, 20), st.integers(0, 20), st.floats(1e-3, 1e3))
+def test_equal_values_count_each_and_zeros_count_nothing(equal, zeros, level):
+    values = np.r_[np.full(equal, level), np.zeros(zeros)]
+    assert effective_rank(values) == pytest.approx(equal)
+    assert rank_above(values, 0.01) == equal
+    assert components_for_share(values, 1) >= equal
+
+
+@given(SPECTRA, st.floats(0.01, 1))
+def test_components_reach_the_share_and_one_less_does_not(values, share):
+    k = components_for_share(values, share)
+    assert values[:k].sum() >= (share - 1e-9) * values.sum()
+    assert values[: k - 1].sum() < (share + 1e-9) * values.sum()
+
+
+def test_numbers_worked_out_by_hand():
+    values = [8, 4, 2, 1, 1]
+    assert [components_for_share(values, s) for s in (0.5, 0.75, 0.8, 1)] == [1, 2, 3, 5]
+    assert [rank_above(values, t) for t in (0, 0.2, 0.5, 0.9)] == [5, 3, 1, 1]
+    assert effective_rank([1, 1, 0]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("function", [effective_rank, lambda v: rank_above(v, 0.1)])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], r"got \(0,\)"),
+        ([[1, 2]], r"got \(1, 2\)"),
+        ([1, -2], "≥ 0, got -2"),
+        ([1, np.nan], "finite"),
+        ([0, 0], "all values of the spectrum are zero"),
+    ],
+)
+def test_bad_spectra_are_named(function, values, words):
+    with pytest.raises(ValueError, match=words):
+        function(values)
+
+
+def test_bad_shares_and_thresholds_are_named():
+    with pytest.raises(ValueError, match="share must lie in"):
+        components_for_share([1, 1], 95)
+    with pytest.raises(ValueError, match="must fall"):
+        components_for_share([1, 2], 0.5)
+    with pytest.raises(ValueError, match="threshold must lie in"):
+        rank_above([1, 1], 1)
