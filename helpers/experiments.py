@@ -42,12 +42,12 @@ def pca_fashion_mnist() -> dict:
 EXPERIMENTS: dict[str, Callable[[], dict]] = {"pca-fashion-mnist": pca_fashion_mnist}
 
 
-def manifest_path(name: str, folder: Path = MANIFESTS) -> Path:
+def manifest_path(name: str) -> Path:
     """Where the manifest of an experiment is kept."""
-    return folder / f"{name}.json"
+    return MANIFESTS / f"{name}.json"
 
 
-def run(name: str, folder: Path = MANIFESTS) -> dict:
+def run(name: str) -> dict:
     """Run an experiment and write its manifest in one step."""
     started = time.monotonic()
     outcome = EXPERIMENTS[name]()
@@ -58,11 +58,11 @@ def run(name: str, folder: Path = MANIFESTS) -> dict:
         | {package: version(package) for package in ("numpy", "scipy", "scikit-learn")},
         "seconds": round(time.monotonic() - started, 1),
     }
-    write_json(manifest_path(name, folder), manifest)
+    write_json(manifest_path(name), manifest)
     return manifest
 
 
-def load_manifest(name: str, folder: Path = MANIFESTS) -> dict:
+def load_manifest(name: str) -> dict:
     """What an experiment left.
 
     Raises
@@ -75,12 +75,12 @@ def load_manifest(name: str, folder: Path = MANIFESTS) -> dict:
     if name not in EXPERIMENTS:
         raise ValueError(f"there is no experiment {name!r}; there are {sorted(EXPERIMENTS)}")
     mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
-    return read_json(manifest_path(name, folder), mend)
+    return read_json(manifest_path(name), mend)
 
 
-def describe(name: str, folder: Path = MANIFESTS) -> str:
+def describe(name: str) -> str:
     """A line that says what an experiment is and whether it has been run."""
-    done = "run" if manifest_path(name, folder).exists() else "not run"
+    done = "run" if manifest_path(name).exists() else "not run"
     return f"{name:24}{done:10}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
 
 

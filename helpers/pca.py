@@ -131,10 +131,14 @@ def pca_from_svd(data: np.ndarray, k: int | None = None) -> PrincipalComponents:
 
 
 def _result(data, mean, components, variances, total) -> PrincipalComponents:
-    components = np.ascontiguousarray(components, dtype=data.dtype)
-    largest = np.abs(components).argmax(axis=1)
-    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
+    components = fix_signs(components.astype(data.dtype))
     return PrincipalComponents(mean.astype(data.dtype), components, variances, float(total))
+
+
+def fix_signs(directions: np.ndarray) -> np.ndarray:
+    """Of each direction (a row) and its opposite, the one whose largest entry is positive."""
+    largest = np.abs(directions).argmax(axis=1)
+    return directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # reported as an error, not as a warning
@@ -214,16 +218,19 @@ def compression_table(
     Returns
     -------
     dict of lists, as long as ``ks``
-        "k"; "explained", share of the variance of the data that PCA was fitted to; "error", mean
-        squared error per feature on ``data``; "clipped", the same with reconstructions cut off at
-        0 and 1, which no feature exceeds.
+        "k"; "explained", share of the variance of the data that PCA was fitted to; "left_out",
+        the rest of that variance, per feature; "error", mean squared error per feature on
+        ``data``; "clipped", the same with reconstructions cut off at 0 and 1, which no feature
+        exceeds.
     """
-    scores, explained = project(pca, data), np.cumsum(pca.explained_variance_ratio)
-    curve = error_curve(pca, data)
+    scores, curve = project(pca, data), error_curve(pca, data)
+    explained = np.concatenate([[0.0], np.cumsum(pca.explained_variance_ratio)])
+    per_feature = pca.total_variance / len(pca.mean)
     clipped = [np.mean((reconstruct(pca, scores[:, :k]).clip(0, 1) - data) ** 2) for k in ks]
     return {
         "k": [int(k) for k in ks],
-        "explained": [float(explained[k - 1]) if k else 0.0 for k in ks],
+        "explained": [float(explained[k]) for k in ks],
+        "left_out": [float(per_feature * (1 - explained[k])) for k in ks],
         "error": [float(curve[k]) for k in ks],
         "clipped": [float(error) for error in clipped],
     }

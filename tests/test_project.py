@@ -20,7 +20,7 @@ FLOORS = (
     ("fashion_mnist", "spectrum"),
     ("pca",),
     ("experiments", "plots.pca"),
-    ("explore", "source"),
+    ("explore", "display"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}

@@ -236,7 +236,7 @@ def plot_uncentred(points: np.ndarray, raw: np.ndarray, centred: np.ndarray) -> 
     """
     picture = new_picture(
         "Points in the plane. Without centring, the first singular vector starts at the origin "
-        "and points at the cloud; with centring, it starts at the mean and lies along the cloud.",
+        "and is pulled towards the mean; with centring, it starts at the mean and lies along the cloud.",
         height=4.2,
     )
     axes = picture.subplots()
@@ -244,7 +244,7 @@ def plot_uncentred(points: np.ndarray, raw: np.ndarray, centred: np.ndarray) -> 
     _scatter(axes, points, markersize=11)
     axes.plot(*mean, color=BLACK, marker="X", markersize=12)
     axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3)
-    _arrow(axes, (0, 0), 2 * raw, "not centred: towards the mean", VERMILLION)
+    _arrow(axes, (0, 0), 2 * raw, "not centred: pulled to the mean", VERMILLION)
     _arrow(axes, mean, 2 * centred, "centred: along the cloud", GREEN)
     axes.text(*mean, "  mean", va="top")
     axes.text(0, 0, "origin  ", va="top", ha="right")

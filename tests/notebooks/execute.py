@@ -1,12 +1,14 @@
 """Runs the notebooks and saves them with their outputs: the author's command, ``make run``.
 
-The picture of the cell tagged "cover" is saved too: it stands for its chapter in the README.
+The picture of the cell tagged "cover" is saved too: it stands for its chapter in the README. From
+a notebook in solutions/ the students' copy in exercises/ is made.
 
 What is saved depends on the notebook and on what it computes, not on when or where it ran:
 a second run changes no byte.
 """
 
 import base64
+import copy
 import sys
 import time
 from pathlib import Path
@@ -21,12 +23,25 @@ CELL_TIMEOUT = 600  # seconds
 
 
 def course_notebooks() -> list[Path]:
-    """All notebooks of the course, in reading order."""
-    return sorted(
-        path
-        for path in (ROOT / "notebooks").rglob("*.ipynb")
-        if not any(part.startswith(".") for part in path.parts)
-    )
+    """All notebooks that are executed, in reading order: chapters, then solutions."""
+    notebooks = ROOT / "notebooks"
+    return sorted(notebooks.glob("*.ipynb")) + sorted((notebooks / "solutions").glob("*.ipynb"))
+
+
+def exercise_path(path: Path) -> Path:
+    """Where the students' copy of a notebook of solutions is kept."""
+    return path.parents[1] / "exercises" / path.name
+
+
+def student_copy(solutions: nbformat.NotebookNode) -> str:
+    """Text of the notebook that students get: solutions cut to their first line, nothing run."""
+    notebook = copy.deepcopy(solutions)
+    for cell in notebook.cells:
+        if "solution" in cell.metadata.get("tags", []):
+            cell.source = cell.source.splitlines()[0]
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = None, []
+    return nbformat.writes(notebook) + "\n"
 
 
 def executed(path: Path) -> str:
@@ -95,6 +110,9 @@ def main(paths: list[Path]) -> None:
         changed = save(path, text.encode())
         if (picture := cover(nbformat.reads(text, as_version=4))) is not None:
             changed |= save(cover_path(path), picture)
+        if path.parent.name == "solutions":
+            copied = student_copy(nbformat.reads(text, as_version=4))
+            changed |= save(exercise_path(path), copied.encode())
         print(f"{time.monotonic() - started:.0f} s, {'saved' if changed else 'unchanged'}")
 
 

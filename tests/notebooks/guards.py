@@ -8,10 +8,11 @@ from pathlib import Path
 import nbformat
 
 from helpers.saving import LIVE_VIEW
-from tests.notebooks.execute import ROOT, cover, cover_path, tidy
+from tests.notebooks.execute import ROOT, cover, cover_path, exercise_path, student_copy, tidy
 
 MAX_BYTES = 3_000_000
-MAX_LINES = 12
+MAX_LINES = 12  # of a lesson; a solution may have a few more
+MAX_LINES_OF_SOLUTION = 15
 # Cells whose outputs nbval doesn't compare, as "notebook: cell id", each with its reason.
 IGNORED_OUTPUTS: dict[str, str] = {}
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
@@ -90,8 +91,9 @@ def nothing_changes_from_run_to_run(path: Path, notebook) -> list[str]:
 
 def cells_are_short(path: Path, notebook) -> list[str]:
     """At most about a dozen lines: what is longer belongs into the package."""
+    most = MAX_LINES_OF_SOLUTION if path.parent.name == "solutions" else MAX_LINES
     lengths = {cell.id: len(cell.source.splitlines()) for cell in _code(notebook)}
-    return [f"cell {id_} has {n} lines" for id_, n in lengths.items() if n > MAX_LINES]
+    return [f"cell {id_} has {n} lines" for id_, n in lengths.items() if n > most]
 
 
 def cells_are_slides(path: Path, notebook) -> list[str]:
@@ -121,6 +123,22 @@ def chapters_have_a_cover(path: Path, notebook) -> list[str]:
     return [] if saved.exists() and saved.read_bytes() == picture else [f"{saved.name} is old"]
 
 
+def exercises_follow_solutions(path: Path, notebook) -> list[str]:
+    """The students' copy is made from the solutions, and each of these begins with a request."""
+    if path.parent.name != "solutions":
+        return []
+    solutions = [c for c in _code(notebook) if "solution" in c.metadata.get("tags", [])]
+    faults = [
+        f"solution {cell.id} does not begin with '# your code here'"
+        for cell in solutions
+        if not cell.source.startswith("# your code here")
+    ]
+    copied = exercise_path(path)
+    if not copied.exists() or copied.read_text(encoding="utf-8") != student_copy(notebook):
+        faults.append(f"exercises/{path.name} is old")
+    return faults if solutions else [*faults, "no cell is tagged solution"]
+
+
 GUARDS = (
     size,
     executed_in_order,
@@ -133,6 +151,7 @@ GUARDS = (
     cells_are_slides,
     links_lead_somewhere,
     chapters_have_a_cover,
+    exercises_follow_solutions,
 )
 
 

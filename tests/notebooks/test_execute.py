@@ -15,7 +15,7 @@ from tests.notebooks.pictures import difference
 SMALL = """
 from helpers.explore import explore
 from helpers.plots.style import new_picture, styled
-from helpers.source import show_source
+from helpers.display import show_source
 
 @styled
 def plot(k=3):

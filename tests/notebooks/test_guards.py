@@ -6,7 +6,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.saving import LIVE_VIEW
 from tests.notebooks import guards
-from tests.notebooks.execute import course_notebooks, cover, cover_path, tidy
+from tests.notebooks.execute import (
+    course_notebooks,
+    cover,
+    cover_path,
+    exercise_path,
+    student_copy,
+    tidy,
+)
 
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
@@ -35,6 +42,25 @@ def test_guard_notices_a_missing_and_an_old_cover(tmp_path):
     cover_path(path).parent.mkdir(parents=True)
     cover_path(path).write_bytes(cover(notebook))
     assert guards.chapters_have_a_cover(path, notebook) == []
+
+
+def test_guard_notices_missing_and_old_exercises(tmp_path):
+    path, notebook = tmp_path / "solutions" / "01_good.ipynb", good_notebook()
+    faults = guards.exercises_follow_solutions(path, notebook)
+    assert faults == ["exercises/01_good.ipynb is old", "no cell is tagged solution"]
+    notebook.cells[1].metadata["tags"] = ["solution"]
+    exercise_path(path).parent.mkdir()
+    exercise_path(path).write_text(student_copy(notebook), encoding="utf-8")
+    faults = guards.exercises_follow_solutions(path, notebook)
+    assert faults == ["solution c1 does not begin with '# your code here'"]
+    notebook.cells[1].source = "# your code here: x = …\nx = 42"
+    assert guards.exercises_follow_solutions(path, notebook) == ["exercises/01_good.ipynb is old"]
+    exercise_path(path).write_text(student_copy(notebook), encoding="utf-8")
+    assert guards.exercises_follow_solutions(path, notebook) == []
+    given = guards.read(exercise_path(path))
+    assert given.cells[1].source == "# your code here: x = …"
+    assert given.cells[2].source == "draw()"
+    assert all(cell.get("outputs", []) == [] for cell in given.cells)
 
 
 def good_notebook():

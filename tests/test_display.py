@@ -2,8 +2,8 @@ import functools
 
 import pytest
 
-from helpers import source as source_module
-from helpers.source import show_source, source_without_docstring
+from helpers import display as display_module
+from helpers.display import show_source, show_table, source_without_docstring
 
 
 def documented(x):
@@ -44,9 +44,15 @@ def test_classes_and_decorated_functions():
     assert source_without_docstring(wrapper).startswith("def documented(x):")
 
 
-def test_shown_as_highlighted_markdown_and_as_text(monkeypatch):
-    shown = []
-    monkeypatch.setattr(source_module, "display", lambda data, raw: shown.append(data))
+@pytest.fixture
+def shown(monkeypatch):
+    """What reaches the notebook."""
+    seen = []
+    monkeypatch.setattr(display_module, "display", lambda data, raw: seen.append(data))
+    return seen
+
+
+def test_shown_as_highlighted_markdown_and_as_text(shown):
     show_source(documented, bare)
     (data,) = shown
     assert data["text/markdown"] == f"```python\n{data['text/plain']}\n```"
@@ -57,3 +63,19 @@ def test_shown_as_highlighted_markdown_and_as_text(monkeypatch):
 def test_what_has_no_source_is_refused():
     with pytest.raises(TypeError):
         show_source(len)
+
+
+def test_table_has_headings_and_formatted_rows(shown):
+    show_table({"k": ([2, 16], ""), "error": ([0.04614, 0.02045], ".3f")})
+    assert shown[0]["text/markdown"].splitlines() == [
+        "| k | error |",
+        "| --: | --: |",
+        "| 2 | 0.046 |",
+        "| 16 | 0.020 |",
+    ]
+
+
+def test_columns_of_different_length_are_named(shown):
+    with pytest.raises(ValueError, match=r"differ in length: \{'a': 1, 'b': 2\}"):
+        show_table({"a": ([1], ""), "b": ([1, 2], "")})
+    assert shown == []
