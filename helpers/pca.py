@@ -136,8 +136,12 @@ def _result(data, mean, components, variances, total) -> PrincipalComponents:
 
 
 def fix_signs(directions: np.ndarray) -> np.ndarray:
-    """Of each direction (a row) and its opposite, the one whose largest entry is positive."""
-    largest = np.abs(directions).argmax(axis=1)
+    """Of each direction (a row) and its opposite, the one whose largest entry is positive.
+
+    Of entries that are as large but for rounding, the first counts.
+    """
+    sizes = np.abs(directions)
+    largest = (sizes >= (1 - 1e-6) * sizes.max(axis=1, keepdims=True)).argmax(axis=1)
     return directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
 
 

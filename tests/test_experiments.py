@@ -41,7 +41,7 @@ def test_missing_damaged_and_unknown_manifests_are_named(toy):
     with pytest.raises(StorageError, match=r"toy\.json is damaged"):
         load_manifest("toy")
     with pytest.raises(ValueError, match="no experiment 'joke'"):
-        load_manifest("joke", toy)
+        load_manifest("joke")
 
 
 def test_command_lists_runs_and_reports(toy, monkeypatch, capsys):
