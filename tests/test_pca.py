@@ -9,8 +9,10 @@ from hypothesis.extra.numpy import arrays
 
 from helpers import pca as pca_module
 from helpers.pca import (
+    compression_table,
     covariance,
     error_curve,
+    fix_signs,
     pca_from_covariance,
     pca_from_svd,
     project,
@@ -165,6 +167,35 @@ def test_of_a_direction_and_its_opposite_the_larger_entry_is_positive():
         components = fit(random_data()).components
         largest = np.abs(components).argmax(axis=1)
         assert (components[np.arange(len(components)), largest] > 0).all()
+
+
+def test_ties_of_the_sign_rule_go_to_the_first_entry_whatever_rounding_says():
+    half = 0.5**0.5
+    directions = np.array([[half, -half * (1 + 1e-12)], [-half, half], [-3.0, 2.0]])
+    np.testing.assert_allclose(fix_signs(directions), [[half, -half], [half, -half], [3, -2]])
+
+
+def test_compression_table_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    train, test = (rng.random((300, 3)) @ rng.random((3, 9)) / 3 for _ in range(2))
+    table = compression_table(pca_from_covariance(train), test, [0, 1, 2])
+    assert table["k"] == [0, 1, 2]
+    for i in (1, 2):
+        library = sklearn.decomposition.PCA(i).fit(train)
+        rebuilt = library.inverse_transform(library.transform(test))
+        assert table["explained"][i] == pytest.approx(library.explained_variance_ratio_.sum())
+        assert table["error"][i] == pytest.approx(np.mean((rebuilt - test) ** 2))
+        assert table["clipped"][i] == pytest.approx(np.mean((rebuilt.clip(0, 1) - test) ** 2))
+    assert table["explained"][0] == 0
+    assert table["left_out"][0] == pytest.approx(train.var(axis=0).mean())
+    assert table["error"][0] == pytest.approx(np.mean((test - train.mean(axis=0)) ** 2))
+
+
+def test_clipping_never_makes_a_reconstruction_of_values_in_the_unit_interval_worse():
+    data = np.random.default_rng(0).choice([0.0, 1.0], (100, 6))
+    table = compression_table(pca_from_covariance(data[:50]), data[50:], range(6))
+    assert all(c <= e for c, e in zip(table["clipped"], table["error"], strict=True))
+    assert table["clipped"][3] < table["error"][3]
 
 
 @METHODS

@@ -3,7 +3,14 @@ import hashlib
 
 import pytest
 
-from helpers.storage import StorageError, incoming, install_file, read_verified
+from helpers.storage import (
+    StorageError,
+    incoming,
+    install_file,
+    read_json,
+    read_verified,
+    write_json,
+)
 
 
 def sha256(content: bytes) -> str:
@@ -55,3 +62,21 @@ def test_incoming_folder_goes_away_after_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), incoming(tmp_path) as folder:
         (folder / "missing").read_bytes()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_records_are_written_in_one_step_and_read_back(tmp_path):
+    path = tmp_path / "folder" / "record.json"
+    write_json(path, {"name": "é", "values": [1, 2.5]})
+    assert read_json(path, "") == {"name": "é", "values": [1, 2.5]}
+    with pytest.raises(TypeError):
+        write_json(path, {"not": object()})
+    assert read_json(path, "") == {"name": "é", "values": [1, 2.5]}
+    assert [p.name for p in path.parent.iterdir()] == ["record.json"]
+
+
+def test_missing_and_damaged_records_are_named(tmp_path):
+    with pytest.raises(StorageError, match=r"record.json is not in .*\nRun it."):
+        read_json(tmp_path / "record.json", "Run it.")
+    (tmp_path / "record.json").write_text('{"half": ')
+    with pytest.raises(StorageError, match=r"is damaged.*\nRun it."):
+        read_json(tmp_path / "record.json", "Run it.")

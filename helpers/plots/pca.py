@@ -431,7 +431,7 @@ def plot_loadings(
         + ".",
         height=2.8,
     )
-    rows = picture.subplots(1, len(panels), sharey=True)
+    rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, pca) in zip(rows, panels, strict=True):
         bars = axes.barh(names, pca.components[0], color=BLUE)
         axes.bar_label(bars, fmt="%.2f", padding=4)
