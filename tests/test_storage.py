@@ -58,6 +58,16 @@ def test_installs_a_file_only_when_it_arrived_whole(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["target.gz"]
 
 
+def test_who_reads_while_a_file_is_replaced_reads_the_old_one_to_its_end(tmp_path):
+    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
+    source.write_bytes(b"new")
+    target.write_bytes(b"old content")
+    with target.open("rb") as reader:
+        install_file(source, target, sha256(b"new"))
+        assert reader.read() == b"old content"
+    assert target.read_bytes() == b"new"
+
+
 def test_incoming_folder_goes_away_after_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), incoming(tmp_path) as folder:
         (folder / "missing").read_bytes()
