@@ -121,8 +121,8 @@ def _arrow(axes: Axes, start, step, label: str, color: str) -> None:
 def _components(axes: Axes, pca: PrincipalComponents) -> None:
     deviations = np.sqrt(pca.explained_variance)
     for i, color in zip((0, 1), (VERMILLION, GREEN), strict=True):
-        label = f"λ{'₁₂'[i]} = {pca.explained_variance[i]:.3g}"
-        _arrow(axes, pca.mean, pca.components[i] * deviations[i], label, color)
+        _arrow(axes, pca.mean, pca.components[i] * deviations[i], f"λ{'₁₂'[i]}", color)
+    axes.set_title("λ₁ = {:.3g}, λ₂ = {:.3g}".format(*pca.explained_variance))
 
 
 @styled
@@ -143,7 +143,7 @@ def plot_directions(points: np.ndarray, pca: PrincipalComponents, scores: np.nda
     _scatter(left, points)
     _components(left, pca)
     left.plot(*pca.mean, marker="X", color=BLACK, markersize=11)
-    left.set(title="the points", xlabel="$x_1$", ylabel="$x_2$")
+    left.set(xlabel="$x_1$", ylabel="$x_2$")
     _scatter(right, scores)
     right.axhline(0, color=VERMILLION, lw=2, zorder=1)
     right.axvline(0, color=GREEN, lw=2, zorder=1)
@@ -290,7 +290,7 @@ def plot_spectrum(
             weight="bold",
             fontsize=12,
         )
-    right.set(title="share of the first k together", xlabel="k", ylim=(0.25, 1.02), xlim=(1, 4000))
+    right.set(title="share of the first k together", xlabel="k", ylim=(0.25, 1.02), xlim=(1, 2500))
     return picture
 
 
@@ -356,14 +356,15 @@ def plot_walk(
     left.plot(*scores[:, :2].T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5)
     reach = 3 * np.sqrt(pca.explained_variance[:2])
     means = np.array([scores[labels == i, :2].mean(axis=0) for i in range(len(class_names))])
-    for (x, y), name in zip(_apart(means, reach / [5, 14]), class_names, strict=True):
+    for (x, y), name in zip(_apart(means, reach / [3.2, 10]), class_names, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
     steps = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
     left.plot(*steps, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
     left.set(xlabel="along component 1", ylabel="along component 2")
     left.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
     image = reconstruct(pca, steps[None]).reshape(shape)
-    show_image(right, image.clip(0, 1), "mean + both steps", vmin=0, vmax=1)
+    title = f"mean {first:+g} and {second:+g} deviations"
+    show_image(right, image.clip(0, 1), title, vmin=0, vmax=1)
     return picture
 
 
@@ -464,9 +465,10 @@ def plot_two_classes(
     grid = picture.add_gridspec(2, 2)
     left = picture.add_subplot(grid[:, 0])
     for c, (color, marker) in enumerate(((SKY, "o"), (ORANGE, "s"))):
-        _scatter(left, points[labels == c], color=color, marker=marker, markersize=4)
+        of_class = points[labels == c]
+        _scatter(left, of_class, color=color, marker=marker, markersize=4, label=f"class {c}")
     _components(left, pca)
-    left.set_title("two classes")
+    left.legend(loc="lower right", frameon=False, markerscale=2)
     for i, name in enumerate(("first", "second")):
         axes = picture.add_subplot(grid[i, 1])
         bins = np.linspace(scores[:, i].min(), scores[:, i].max(), 31)
