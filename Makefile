@@ -25,7 +25,7 @@ run: $(READY) ## execute all notebooks and save them with their outputs
 data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
 	@$(PY) -m helpers.fashion_mnist fetch
 
-benchmark: $(READY) ## measure speed against a peer and save tests/benchmarks/results.json
+benchmark: $(READY) ## measure speed against a peer and save it (after make data)
 	$(PY) -m tests.benchmarks
 
 lint: $(READY) ## check format and style

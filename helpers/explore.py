@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 from IPython.display import display
 
 from helpers.plots.style import Picture, to_png
@@ -41,11 +42,12 @@ def explore(
     start : mapping, optional
         Value at which a control starts; the middle one of its values otherwise.
     **controls : sequence of numbers, or of anything else, or mapping from label to value
-        A sequence of numbers becomes a slider over them; other values become a menu.
+        A sequence of numbers becomes a slider over them; other values become a menu. Any name
+        but "start" will do.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there is no control, a control has no values, or ``start`` names none of them.
     Exception
         Whatever ``figure`` raises while the frames are drawn. Later, when a control is moved,
@@ -74,7 +76,7 @@ def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
     if isinstance(choices, Mapping):
         pairs = [(str(label), value) for label, value in choices.items()]
     else:
-        values = [value.item() if hasattr(value, "item") else value for value in choices]
+        values = [v.item() if isinstance(v, np.generic) else v for v in choices]
         pairs = [(f"{v:.4g}" if isinstance(v, float) else str(v), v) for v in values]
     if not pairs:
         raise ValueError(f"control {name!r} has no values to choose from")
@@ -83,15 +85,26 @@ def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
 
 def start_indices(options: dict[str, list[tuple[str, Any]]], start: Mapping[str, Any]) -> list[int]:
     """Position of each control's start among its values."""
+    if not isinstance(start, Mapping):
+        raise TypeError(f"start must map controls to values, e.g. {{'k': 16}}, got {start!r}")
     if unknown := set(start) - set(options):
         raise ValueError(f"start names {sorted(unknown)}, but the controls are {sorted(options)}")
     indices = []
     for name, pairs in options.items():
-        values = [value for _, value in pairs]
-        if name in start and start[name] not in values:
+        if name not in start:
+            indices.append(len(pairs) // 2)
+            continue
+        matches = [i for i, (_, value) in enumerate(pairs) if _is_same(value, start[name])]
+        if not matches:
             raise ValueError(f"start of control {name!r} is {start[name]!r}: not one of its values")
-        indices.append(values.index(start[name]) if name in start else len(values) // 2)
+        indices.append(matches[0])
     return indices
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    if isinstance(a, float):  # np.linspace(0, 1, 11)[3] is not quite 0.3
+        return isinstance(b, int | float) and math.isclose(a, b, abs_tol=1e-12)
+    return np.array_equal(a, b)
 
 
 def live_view(
@@ -106,7 +119,8 @@ def live_view(
     words = widgets.HTML()
 
     def draw(_change=None) -> None:
-        values = dict(zip(options, (control.value for control in controls), strict=True))
+        chosen = zip(options.items(), controls, strict=True)
+        values = {name: pairs[control.value][1] for (name, pairs), control in chosen}
         try:
             picture = figure(**values)
             image.value = to_png(picture)
@@ -130,7 +144,7 @@ ERROR = "color:#8B0000;background:#FFF1F0;padding:8px;white-space:pre-wrap"
 def _live_control(name: str, pairs: list[tuple[str, Any]], index: int) -> widgets.Widget:
     make = widgets.SelectionSlider if _is_numeric(pairs) else widgets.Dropdown
     return make(
-        options=pairs,
+        options=[(label, i) for i, (label, _) in enumerate(pairs)],
         index=index,
         description=_label(name),
         style={"description_width": "initial"},
@@ -175,14 +189,17 @@ def static_view(
         width=WIDTH,
         names=html.escape(", ".join(map(_label, options))),
         inputs="".join(inputs),
-        frames=json.dumps(frames),
+        frames=json.dumps(frames).replace("</", "<\\/"),  # would end the script
         first=first,
     )
     return page, start_picture
 
 
 def static_indices(sizes: list[int], at: list[int]) -> list[list[int]]:
-    """Which of each control's values get frames: evenly spread, with both ends and the start."""
+    """Which of each control's values get frames: evenly spread, with the start among them.
+
+    Both ends are among them too, unless there are so many controls that only two fit.
+    """
     limit = FRAMES_ONE_CONTROL if len(sizes) == 1 else FRAMES_SEVERAL_CONTROLS
     counts = [1] * len(sizes)
     while True:
@@ -202,9 +219,9 @@ def _spread(size: int, count: int, index: int) -> list[int]:
     if count == 1:
         return [index]
     spread = [round(i * (size - 1) / (count - 1)) for i in range(count)]
-    inner = [i for i in range(count) if 0 < i < count - 1]
-    if index not in spread and inner:
-        spread[min(inner, key=lambda i: abs(spread[i] - index))] = index
+    if index not in spread:
+        movable = range(1, count - 1) if count > 2 else range(count)
+        spread[min(movable, key=lambda i: abs(spread[i] - index))] = index
     return spread
 
 
@@ -213,7 +230,7 @@ def _static_control(name: str, labels: list[str], index: int, numeric: bool) -> 
     if numeric:
         control = (
             f'<input type="range" min="0" max="{len(labels) - 1}" value="{index}" '
-            f"data-labels='{html.escape(json.dumps(labels))}'> <output>{labels[index]}</output>"
+            f"data-labels='{html.escape(json.dumps(labels))}'> <output>{html.escape(labels[index])}</output>"
         )
     else:
         chosen = [" selected" if i == index else "" for i in range(len(labels))]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.storage import DATA, StorageError, incoming, install_file, read_verified
+from helpers.storage import DATA, StorageError, incoming, install_files, read_verified
 
 FOLDER = DATA / "fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -130,7 +130,6 @@ def fetch(folder: Path = FOLDER, debian_folder: Path = DEBIAN_FOLDER) -> str:
     StorageError
         If no source works, or the folder can't be written; says why and what to do.
     """
-    _check_writable(folder)
     sources = {
         "data/ itself": lambda: _check_present(folder),
         "Debian's package dataset-fashion-mnist": lambda: _copy(debian_folder, folder),
@@ -138,10 +137,12 @@ def fetch(folder: Path = FOLDER, debian_folder: Path = DEBIAN_FOLDER) -> str:
     }
     reasons = []
     for name, bring in sources.items():
+        if reasons:  # something must be written
+            _check_writable(folder)
         try:
             bring()
             return name
-        except (StorageError, OSError, HTTPException, RuntimeError) as error:
+        except (StorageError, OSError, HTTPException, RuntimeError, ImportError) as error:
             reasons.append(f"  - {name}: {_first_lines(error)}")
     expected = "\n".join(f"  {name}, SHA-256 of its content {SHA256[name]}" for name in FETCHED)
     raise StorageError(
@@ -151,7 +152,7 @@ def fetch(folder: Path = FOLDER, debian_folder: Path = DEBIAN_FOLDER) -> str:
 
 
 def _first_lines(error: Exception) -> str:
-    """What an error says, without the advice that follows on later lines."""
+    """The beginning of what an error says, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:3]) or type(error).__name__
 
@@ -175,10 +176,7 @@ def _check_present(folder: Path) -> None:
 
 
 def _copy(source: Path, folder: Path) -> None:
-    for name in FETCHED:
-        if not (source / name).exists():
-            raise StorageError(f"{source / name} is not there")
-        install_file(source / name, folder / name, SHA256[name])
+    install_files(source, folder, {name: SHA256[name] for name in FETCHED})
 
 
 def _download(folder: Path) -> None:
@@ -222,13 +220,14 @@ def make_shipped_files(source: Path = DEBIAN_FOLDER, folder: Path = FOLDER) -> N
 
     The test set as it is; of the training set, ``SUBSET_PER_CLASS`` images of each class.
     """
-    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
-        install_file(source / name, folder / name, SHA256[name])
+    install_files(source, folder, {n: SHA256[n] for n in SHA256 if n.startswith("t10k")})
     images, labels = (_read(source / name) for name in FETCHED)
     chosen = subset_indices(labels, SUBSET_PER_CLASS, np.random.default_rng(SUBSET_SEED))
-    for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-        path = folder / f"subset-{kind}-ubyte.gz"
-        path.write_bytes(gzip.compress(encode_idx(array[chosen]), mtime=0))
+    with incoming(folder) as made:
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            packed = gzip.compress(encode_idx(array[chosen]), mtime=0)
+            (made / f"subset-{kind}-ubyte.gz").write_bytes(packed)
+        install_files(made, folder, {n: SHA256[n] for n in SHA256 if n.startswith("subset")})
 
 
 def main() -> None:
@@ -240,15 +239,16 @@ def main() -> None:
         help="fetch: bring all 60,000 training images; "
         "make-shipped-files: write what ships in data/ again, from Debian's package",
     )
-    if parser.parse_args().command == "make-shipped-files":
-        make_shipped_files()
-        return
+    command = parser.parse_args().command
     try:
+        if command == "make-shipped-files":
+            make_shipped_files()
+            return
         source = fetch()
     except StorageError as error:
-        raise SystemExit(f"make data: {error}") from None
+        raise SystemExit(f"{command}: {error}") from None
     except KeyboardInterrupt:
-        raise SystemExit("make data: interrupted; data/ is as it was before.") from None
+        raise SystemExit(f"{command}: interrupted; no file in data/ is half written.") from None
     print(f"All 60,000 training images are in {os.path.relpath(FOLDER)} (from: {source}).")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 BLOCK_ROWS = 16_384
 SAMPLE_ROWS = 256
-FAR = 10  # squared distance of the mean from the origin, in total variances
+FAR = 100  # squared mean of a feature, in variances, from which float32 would suffer
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def mean_and_covariance(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     sample = data[:: -(-len(data) // SAMPLE_ROWS)]
     shift = sample.mean(axis=0)
-    far = np.sum(shift**2) > FAR * np.sum(sample.var(axis=0))
+    far = (shift**2 > FAR * sample.var(axis=0)).any()
     total, products = np.zeros(data.shape[1]), np.zeros((data.shape[1], data.shape[1]))
     for i in range(0, len(data), BLOCK_ROWS):
         block = data[i : i + BLOCK_ROWS]
@@ -127,11 +127,15 @@ def pca_from_svd(data: np.ndarray, k: int | None = None) -> PrincipalComponents:
         data - mean.astype(data.dtype), full_matrices=False
     )
     variances = singular_values.astype(np.float64) ** 2 / len(data)
+    _require_finite(variances, data)
     return _result(data, mean, components[:k], variances[:k], variances.sum())
 
 
 def _result(data, mean, components, variances, total) -> PrincipalComponents:
     components = fix_signs(components.astype(data.dtype))
+    rounding = np.finfo(data.dtype).eps + len(data) * np.finfo(np.float64).eps
+    if total <= np.sum((rounding * mean) ** 2):  # all samples are the same
+        variances, total = np.zeros_like(variances), 0.0
     return PrincipalComponents(mean.astype(data.dtype), components, variances, float(total))
 
 
@@ -227,6 +231,8 @@ def compression_table(
         ``data``; "clipped", the same with reconstructions cut off at 0 and 1, which no feature
         exceeds.
     """
+    if bad := [k for k in ks if not 0 <= k <= len(pca.components)]:
+        raise ValueError(f"ks must lie between 0 and {len(pca.components)}, got {bad}")
     scores, curve = project(pca, data), error_curve(pca, data)
     explained = np.concatenate([[0.0], np.cumsum(pca.explained_variance_ratio)])
     per_feature = pca.total_variance / len(pca.mean)

@@ -55,8 +55,8 @@ def components_for_share(variances: np.ndarray, share: float) -> int:
     if (np.diff(variances) > 0).any():
         raise ValueError("variances must fall; np.sort(variances)[::-1] sorts them")
     reached = np.cumsum(variances) / variances.sum()
-    # all of them reach every share, whatever rounding says
-    return min(int(np.searchsorted(reached, share)) + 1, len(variances))
+    # the sums are rounded: a share missed by a hair is reached
+    return int(np.searchsorted(reached, share * (1 - 1e-12))) + 1
 
 
 def _check_spectrum(values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import zlib
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,19 +66,31 @@ def incoming(folder: Path):
         yield Path(temporary)
 
 
-def install_file(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file to its place: verified after it has arrived, moved there in one step.
+def install_files(source: Path, target: Path, sha256: Mapping[str, str]) -> None:
+    """Copy files to a folder: all verified after they have arrived, then each moved in one step.
+
+    Parameters
+    ----------
+    source, target : Path
+        Folders.
+    sha256 : mapping from file name to the SHA-256 of its content
 
     Raises
     ------
     StorageError
-        If what arrived is not what was expected. ``target`` is then as it was before.
+        If a file is missing, or what arrived is not what was expected. ``target`` is then as it
+        was before.
     """
-    with incoming(target.parent) as folder:
-        arrived = folder / target.name
-        shutil.copyfile(source, arrived)
-        read_verified(arrived, sha256, f"It came from {source}; {target} was not touched.")
-        os.replace(arrived, target)
+    with incoming(target) as folder:
+        for name, digest in sha256.items():
+            if not (source / name).exists():
+                raise StorageError(f"{source / name} is not there")
+            shutil.copyfile(source / name, folder / name)
+            read_verified(
+                folder / name, digest, f"It came from {source}; {target} was not touched."
+            )
+        for name in sha256:
+            os.replace(folder / name, target / name)
 
 
 def write_json(path: Path, record: dict) -> None:
@@ -101,5 +114,5 @@ def read_json(path: Path, mend: str) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StorageError(f"{path.name} is not in {path.parent}.\n{mend}") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise StorageError(f"{path} is damaged: {error}\n{mend}") from error

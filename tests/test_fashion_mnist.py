@@ -271,6 +271,22 @@ def test_disk_with_too_little_room_is_refused_before_anything_is_written(tmp_pat
         fetch(tmp_path, tmp_path)
 
 
+def test_nothing_needs_room_when_the_data_are_there(tmp_path, monkeypatch, archives):
+    for name in FETCHED:
+        (tmp_path / name).write_bytes(archives[name])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1_000_000))
+    assert fetch(tmp_path, tmp_path / "no debian") == "data/ itself"
+
+
+def test_torchvision_that_does_not_import_is_one_of_the_reasons(tmp_path, monkeypatch, archives):
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    with pytest.raises(
+        StorageError, match="torchvision's download: import of torchvision"
+    ) as caught:
+        fetch(tmp_path, tmp_path / "no debian")
+    assert_clear(caught.value)
+
+
 def test_read_only_folder(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path))
@@ -319,7 +335,7 @@ def test_interrupted_download_leaves_what_was_there(tmp_path, monkeypatch, archi
     assert left == [tmp_path / FETCHED[0]]
     assert left[0].read_bytes() == b"what was there before"
     if how == signal.SIGINT:
-        assert "make data: interrupted" in errors
+        assert "fetch: interrupted" in errors
         assert "Traceback" not in errors
     with server(monkeypatch, archives):  # and the next attempt works
         fetch(tmp_path, tmp_path / "no debian")
@@ -329,9 +345,15 @@ def test_command_says_what_failed_without_a_traceback(monkeypatch, capsys):
     def fail():
         raise StorageError("the disk is gone")
 
+    with monkeypatch.context() as no_debian:
+        no_debian.setattr(sys, "argv", ["fashion_mnist", "make-shipped-files"])
+        no_debian.setattr(make_shipped_files, "__defaults__", (Path("nowhere"), Path("nowhere")))
+        with pytest.raises(SystemExit, match=r"make-shipped-files: .* is not there"):
+            main()
+        Path("nowhere").rmdir()
     monkeypatch.setattr(sys, "argv", ["fashion_mnist", "fetch"])
     monkeypatch.setattr(fashion_mnist, "fetch", fail)
-    with pytest.raises(SystemExit, match="make data: the disk is gone"):
+    with pytest.raises(SystemExit, match="fetch: the disk is gone"):
         main()
     monkeypatch.setattr(fashion_mnist, "fetch", lambda: "a test")
     main()

@@ -131,6 +131,20 @@ def test_single_precision_far_from_the_origin():
     np.testing.assert_allclose(covariance(data), exact, atol=1e-4 * np.abs(exact).max())
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features_of_very_different_scale(dtype):
+    rng = np.random.default_rng(0)
+    scale = 1e4 if dtype == np.float32 else 1e8
+    columns = [
+        scale * rng.normal(size=5000),
+        3 * scale + rng.normal(size=5000),
+        rng.normal(size=5000),
+    ]
+    data = np.column_stack(columns).astype(dtype)
+    exact = np.var(data.astype(np.longdouble), axis=0)
+    np.testing.assert_allclose(np.diag(covariance(data)), exact.astype(float), rtol=1e-3)
+
+
 def test_blocks_of_rows_make_no_difference(monkeypatch):
     data = random_data(100)
     whole = covariance(data)
@@ -157,9 +171,10 @@ def test_fewer_samples_than_features_and_constant_features(fit):
     assert pca.components.shape == (5, 11)
     np.testing.assert_allclose(pca.explained_variance[4], 0, atol=1e-12)  # N points span N − 1
     np.testing.assert_allclose(reconstruct(pca, project(pca, data)), data, atol=1e-9)
-    constant = fit(np.full((4, 3), 2.0))
-    assert constant.total_variance == 0
-    assert constant.explained_variance_ratio.tolist() == [0, 0, 0]
+    for value in (2.0, 0.1):
+        constant = fit(np.full((1000, 3), value))
+        assert constant.total_variance == 0
+        assert constant.explained_variance_ratio.tolist() == [0, 0, 0]
 
 
 def test_of_a_direction_and_its_opposite_the_larger_entry_is_positive():
@@ -223,9 +238,16 @@ def test_bad_input_is_named(fit, data, k, error, words):
         fit(data, k)
 
 
-def test_numbers_too_large_for_their_precision_are_named():
-    with pytest.raises(ValueError, match="overflow float32"):
-        pca_from_covariance(np.array([[1e30, 0], [-1e30, 1]], dtype=np.float32))
+@METHODS
+@pytest.mark.parametrize(("dtype", "large"), [(np.float32, 3e38), (np.float64, 1e200)])
+def test_numbers_too_large_for_their_precision_are_named(fit, dtype, large):
+    with pytest.raises(ValueError, match=f"overflow {np.dtype(dtype)}"):
+        fit(np.array([[large, 0], [-large, 1], [large, 1]], dtype=dtype))
+
+
+def test_numbers_of_components_out_of_range_are_named():
+    with pytest.raises(ValueError, match=r"between 0 and 2, got \[-1, 3\]"):
+        compression_table(pca_from_covariance(POINTS), POINTS, [-1, 1, 3])
 
 
 def test_projection_and_reconstruction_check_their_shapes():

@@ -182,6 +182,10 @@ def test_loadings_show_the_entries_of_the_first_component():
     bars = picture.axes[0].patches
     np.testing.assert_allclose([bar.get_width() for bar in bars], pca.components[0])
     assert f"width {pca.components[0, 0]:.2f}" in picture.alt
+    assert picture.axes[0].get_xlim()[0] == 0
+    opposed = pca_from_covariance(POINTS * [1, -1])
+    low, _ = plot_loadings([("", opposed)], ["width", "height"]).axes[0].get_xlim()
+    assert low < opposed.components[0].min() < 0
 
 
 def test_two_classes_are_counted_along_each_component():

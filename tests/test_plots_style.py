@@ -19,12 +19,12 @@ def wave():
     return picture
 
 
-def test_png_of_the_same_figure_has_the_same_bytes_and_no_date():
+def test_png_of_the_same_figure_has_the_same_bytes_and_names_who_drew_it():
     first, second = to_png(wave()), to_png(wave())
     assert first == second
     image = Image.open(io.BytesIO(first))
     assert image.size == (1000, 300)
-    assert image.info == {}
+    assert image.info == {"Software": f"matplotlib {matplotlib.__version__}"}
 
 
 def test_small_png_is_a_quarter_of_the_size_and_looks_alike():

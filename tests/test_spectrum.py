@@ -33,6 +33,12 @@ def test_components_reach_the_share_and_one_less_does_not(values, share):
     assert values[: k - 1].sum() < (share + 1e-9) * values.sum()
 
 
+def test_rounding_does_not_ask_for_one_more():
+    for n in range(1, 40):
+        for m in range(1, n + 1):
+            assert components_for_share(np.full(n, 0.1), m / n) == m
+
+
 def test_numbers_worked_out_by_hand():
     values = [8, 4, 2, 1, 1]
     assert [components_for_share(values, s) for s in (0.5, 0.75, 0.8, 1)] == [1, 2, 3, 5]

@@ -6,7 +6,7 @@ import pytest
 from helpers.storage import (
     StorageError,
     incoming,
-    install_file,
+    install_files,
     read_json,
     read_verified,
     write_json,
@@ -47,25 +47,37 @@ def test_refuses_what_is_not_the_expected_file(tmp_path, content, complaint):
 
 
 def test_installs_a_file_only_when_it_arrived_whole(tmp_path):
-    source, target = tmp_path / "source.gz", tmp_path / "there" / "target.gz"
-    source.write_bytes(gzip.compress(b"new"))
-    install_file(source, target, sha256(b"new"))
-    assert gzip.decompress(target.read_bytes()) == b"new"
-    source.write_bytes(gzip.compress(b"wrong"))
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "a.gz").write_bytes(gzip.compress(b"new"))
+    install_files(source, target, {"a.gz": sha256(b"new")})
+    assert gzip.decompress((target / "a.gz").read_bytes()) == b"new"
+    (source / "a.gz").write_bytes(gzip.compress(b"wrong"))
     with pytest.raises(StorageError, match="not touched"):
-        install_file(source, target, sha256(b"new"))
-    assert gzip.decompress(target.read_bytes()) == b"new"
-    assert [path.name for path in target.parent.iterdir()] == ["target.gz"]
+        install_files(source, target, {"a.gz": sha256(b"new")})
+    assert gzip.decompress((target / "a.gz").read_bytes()) == b"new"
+    assert [path.name for path in target.iterdir()] == ["a.gz"]
+
+
+def test_installs_all_files_or_none(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "a").write_bytes(b"a")
+    with pytest.raises(StorageError, match="is not there"):
+        install_files(source, target, {"a": sha256(b"a"), "b": sha256(b"b")})
+    assert list(target.iterdir()) == []
 
 
 def test_who_reads_while_a_file_is_replaced_reads_the_old_one_to_its_end(tmp_path):
-    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
-    source.write_bytes(b"new")
-    target.write_bytes(b"old content")
-    with target.open("rb") as reader:
-        install_file(source, target, sha256(b"new"))
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "a").write_bytes(b"new")
+    (target / "a").write_bytes(b"old content")
+    with (target / "a").open("rb") as reader:
+        install_files(source, target, {"a": sha256(b"new")})
         assert reader.read() == b"old content"
-    assert target.read_bytes() == b"new"
+    assert (target / "a").read_bytes() == b"new"
 
 
 def test_incoming_folder_goes_away_after_an_error(tmp_path):

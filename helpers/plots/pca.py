@@ -439,7 +439,8 @@ def plot_loadings(
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
         )
-        axes.set(xlim=(0, 1.35), xticks=[0, 0.5, 1])
+        axes.set(xlim=(-1.35 if pca.components[0].min() < 0 else 0, 1.35))
+        axes.axvline(0, color=BLACK, lw=1)
         axes.grid(False)
     return picture
 

@@ -5,12 +5,14 @@ import functools
 import io
 from collections.abc import Callable
 
+import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 # Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too pale for lines.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -86,7 +88,7 @@ def new_picture(alt: str, height: float = 4.5, **layout) -> Picture:
 
 @styled
 def to_png(figure: Figure, *, small: bool = False) -> bytes:
-    """A figure as PNG: the same figure gives the same bytes (no date, no version in them).
+    """A figure as PNG: the same figure gives the same bytes, with matplotlib's version in them.
 
     Parameters
     ----------
@@ -101,7 +103,9 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     if small:
         image = image.quantize(SMALL_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     png = io.BytesIO()
-    image.save(png, "png", optimize=small, compress_level=9 if small else 3)
+    drawn_by = PngInfo()
+    drawn_by.add_text("Software", f"matplotlib {matplotlib.__version__}")
+    image.save(png, "png", optimize=small, compress_level=9 if small else 3, pnginfo=drawn_by)
     return png.getvalue()
 
 

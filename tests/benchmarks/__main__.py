@@ -4,7 +4,6 @@ Prints a table and writes results.json, from which notebooks and pages take thei
 """
 
 import importlib.metadata
-import json
 import os
 import platform
 import statistics
@@ -24,10 +23,10 @@ from helpers.explore import labelled_values, live_view
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.pca import error_curve, pca_from_covariance, pca_from_svd
 from helpers.plots.pca import plot_reconstructions
-from helpers.storage import StorageError
+from helpers.storage import BENCHMARKS as RESULTS
+from helpers.storage import StorageError, write_json
 
-RESULTS = Path(__file__).with_name("results.json")
-RUNS = 15
+RUNS = 25
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "torch")
 
 
@@ -135,7 +134,7 @@ def solver_times(runs: int = 5) -> list[dict]:
     ]
 
 
-BENCHMARKS = (benchmark_import, benchmark_slider, benchmark_pca)
+COMPARISONS = (benchmark_import, benchmark_slider, benchmark_pca)
 
 
 def machine() -> dict[str, str | int]:
@@ -155,7 +154,7 @@ def main() -> None:
     """Run all benchmarks, print them and save them."""
     results = []
     print(f"{'':46}{'ours':>9}{'peer':>9}{'ratio':>7}  target")
-    for benchmark in BENCHMARKS:
+    for benchmark in COMPARISONS:
         try:
             result = benchmark()
         except StorageError as error:
@@ -173,7 +172,7 @@ def main() -> None:
         "results": results,
         "solvers": solver_times(),
     }
-    RESULTS.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(RESULTS, record)
 
 
 if __name__ == "__main__":

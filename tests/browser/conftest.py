@@ -78,16 +78,22 @@ def lab(tmp_path_factory):
         stderr=log,
     )
     url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{url}/api", server, folder / "log")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        log.close()
+
+
+def wait_for(url, server, log):
+    """Return once the server answers; fail with its log if it does not within a minute."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            urllib.request.urlopen(f"{url}/api", timeout=5).close()
-            break
+            return urllib.request.urlopen(url, timeout=5).close()
         except OSError:
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            assert server.poll() is None, log.read_text()
             time.sleep(0.2)
-    yield url
-    server.terminate()
-    server.wait(timeout=30)
-    log.close()

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 from helpers.saving import LIVE_VIEW
 from tests.notebooks.execute import ROOT, cover, cover_path, exercise_path, student_copy, tidy
@@ -16,7 +17,7 @@ MAX_LINES_OF_SOLUTION = 15
 # Cells whose outputs nbval doesn't compare, as "notebook: cell id", each with its reason.
 IGNORED_OUTPUTS: dict[str, str] = {}
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-TIMERS = re.compile(r"%time|\bimport time\b|\bperf_counter\b|\btimeit\b")
+TIMERS = re.compile(r"%time|\btimeit\b|\b(?:import|from) (?:time|datetime)\b")
 
 
 def size(path: Path, notebook) -> list[str]:
@@ -56,7 +57,7 @@ def no_definition_stands_in_helpers(path: Path, notebook) -> list[str]:
     return [
         f"cell {cell.id} defines {node.name}, which helpers/ has"
         for cell in _code(notebook)
-        for node in ast.walk(ast.parse(_without_magics(cell.source)))
+        for node in ast.walk(ast.parse(TransformerManager().transform_cell(cell.source)))
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in helper_names()
     ]
 
@@ -108,8 +109,9 @@ def cells_are_slides(path: Path, notebook) -> list[str]:
 def links_lead_somewhere(path: Path, notebook) -> list[str]:
     """Links to files of the course exist."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    targets = [t for t in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in t]
-    return [f"no file {t}" for t in targets if not (path.parent / t).exists()]
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'src="([^"]+)"', text)
+    files = [target for target in targets if "://" not in target]
+    return [f"no file {name}" for name in files if not (path.parent / name).exists()]
 
 
 def chapters_have_a_cover(path: Path, notebook) -> list[str]:
@@ -176,7 +178,3 @@ def _code(notebook):
 
 def _outputs(notebook):
     return [(cell, output) for cell in _code(notebook) for output in cell.outputs]
-
-
-def _without_magics(source: str) -> str:
-    return "\n".join("pass" if re.match(r"\s*[%!]", line) else line for line in source.splitlines())

@@ -130,6 +130,10 @@ def timer(notebook):
     notebook.cells[1].source = "%time 1 + 1"
 
 
+def imported_timer(notebook):
+    notebook.cells[1].source = "from time import monotonic"
+
+
 def machine(notebook):
     notebook.metadata.language_info["version"] = "3.11.7"
 
@@ -144,6 +148,10 @@ def long_cell(notebook):
 
 def no_slide(notebook):
     del notebook.cells[1].metadata["slideshow"]
+
+
+def dead_picture(notebook):
+    notebook.cells[0].source = '<img src="missing.png">'
 
 
 def dead_link(notebook):
@@ -164,11 +172,13 @@ def dead_link(notebook):
         (undescribed_picture, "pictures_have_alt_text"),
         (live_view, "nothing_changes_from_run_to_run"),
         (timer, "nothing_changes_from_run_to_run"),
+        (imported_timer, "nothing_changes_from_run_to_run"),
         (machine, "nothing_changes_from_run_to_run"),
         (timing, "nothing_changes_from_run_to_run"),
         (long_cell, "cells_are_short"),
         (no_slide, "cells_are_slides"),
         (dead_link, "links_lead_somewhere"),
+        (dead_picture, "links_lead_somewhere"),
     ],
 )
 def test_guard_notices(tmp_path, damage, guard):
