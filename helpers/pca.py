@@ -182,6 +182,7 @@ def reconstruct(pca: PrincipalComponents, scores: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (M, D)
     """
+    scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] > len(pca.components):
         raise ValueError(
             f"scores has shape {scores.shape}: need (M, k) with k at most {len(pca.components)}"

@@ -259,6 +259,7 @@ def test_projection_and_reconstruction_check_their_shapes():
     with pytest.raises(ValueError, match="k at most 2"):
         reconstruct(pca, np.ones((4, 3)))
     assert project(pca, POINTS[:1]).shape == (1, 2)
+    assert reconstruct(pca, [[0.0, 0.0]]).tolist() == [[0, 0]]
 
 
 def test_integers_are_taken_as_they_are():

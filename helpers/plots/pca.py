@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from helpers.pca import PrincipalComponents, project, reconstruct
 from helpers.plots.style import (
@@ -100,28 +101,30 @@ def _scatter(axes: Axes, points: np.ndarray, **options) -> None:
     axes.set_aspect("equal", adjustable="datalim")
 
 
-def _arrow(axes: Axes, start, step, label: str, color: str) -> None:
-    end = np.add(start, step)
+def _arrow(axes: Axes, start, step, label: str, color: str, *, beside: bool = False) -> None:
+    """An arrow with its label at the head, or beside the shaft."""
+    start, step = np.asarray(start), np.asarray(step)
     style = {"arrowstyle": "-|>", "lw": 3, "color": color, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", end, start, arrowprops=style)
-    away = 14 * np.asarray(step) / max(np.linalg.norm(step), 1e-12)
+    axes.annotate("", start + step, start, arrowprops=style)
+    x, y = step / max(np.linalg.norm(step), 1e-12)
     axes.annotate(
         label,
-        end,
-        away,
+        start + (0.6 if beside else 1) * step,
+        (16 * y, -16 * x) if beside else (14 * x, 14 * y),  # points
         textcoords="offset points",
         color=color,
         weight="bold",
-        ha="left" if away[0] >= 0 else "right",
+        ha="center" if beside else "left" if x >= 0 else "right",
         va="center",
-        bbox={"color": "white", "alpha": 0.75, "pad": 1},
+        path_effects=[withStroke(linewidth=4, foreground="white")],
     )
 
 
 def _components(axes: Axes, pca: PrincipalComponents) -> None:
     deviations = np.sqrt(pca.explained_variance)
     for i, color in zip((0, 1), (VERMILLION, GREEN), strict=True):
-        _arrow(axes, pca.mean, pca.components[i] * deviations[i], f"λ{'₁₂'[i]}", color)
+        step = pca.components[i] * deviations[i]
+        _arrow(axes, pca.mean, step, f"λ{'₁₂'[i]}", color, beside=True)
     axes.set_title("λ₁ = {:.3g}, λ₂ = {:.3g}".format(*pca.explained_variance))
 
 
