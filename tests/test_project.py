@@ -17,7 +17,7 @@ from tests.notebooks.execute import ROOT
 # A file imports only from lower floors.
 FLOORS = (
     ("storage", "saving", "plots.style"),
-    ("fashion_mnist", "spectrum"),
+    ("fashion_mnist", "ratings", "spectrum"),
     ("pca",),
     ("experiments", "plots.pca"),
     ("explore", "display"),
