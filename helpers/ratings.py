@@ -218,3 +218,56 @@ def _keep(ratings: Ratings, users: np.ndarray, items: np.ndarray) -> Ratings:
         user_ids=ratings.user_ids[users],
         item_ids=ratings.item_ids[items],
     )
+
+
+def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
+    """Ratings from rows (user, item, stars); of a pair that comes again, the last row counts.
+
+    Parameters
+    ----------
+    triples : ndarray of shape (n, 3), numbers
+        Users and items are whole numbers from 0, with gaps or without; stars 1 … 5.
+
+    Returns
+    -------
+    ratings : Ratings
+    dropped : int
+        How many rows a later one has replaced.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the array isn't like that; says what is wrong with which row.
+    """
+    triples = np.asarray(triples)
+    if triples.dtype.kind not in "iuf":
+        raise TypeError(f"ratings must be numbers, got an array of type {triples.dtype}")
+    if triples.ndim != 2 or triples.shape[1] != 3 or len(triples) == 0:
+        raise ValueError(
+            f"ratings must have shape (n, 3), rows of user, item and stars, got {triples.shape}"
+        )
+    ids, stars = triples[:, :2], triples[:, 2]
+    _check_rows(np.isfinite(triples).all(axis=1), triples, "has a value that isn't finite")
+    _check_rows((ids == np.floor(ids)).all(axis=1), triples, "has a user or item that isn't whole")
+    _check_rows((ids >= 0).all(axis=1), triples, "has a negative user or item")
+    _check_rows((stars >= 1) & (stars <= 5), triples, "has stars outside 1 … 5")
+    user_ids, users = np.unique(ids[:, 0].astype(np.int64), return_inverse=True)
+    item_ids, items = np.unique(ids[:, 1].astype(np.int64), return_inverse=True)
+    pairs = users * len(item_ids) + items
+    # np.unique finds the first of equal values: the last one, from behind
+    _, from_behind = np.unique(pairs[::-1], return_index=True)
+    last = len(pairs) - 1 - from_behind
+    ratings = Ratings(
+        users[last].astype(np.int32),
+        items[last].astype(np.int32),
+        stars[last].astype(np.float32),
+        user_ids,
+        item_ids,
+    )
+    return ratings, len(triples) - len(last)
+
+
+def _check_rows(good: np.ndarray, triples: np.ndarray, fault: str) -> None:
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ValueError(f"row {row} of the ratings, {triples[row].tolist()}, {fault}")

@@ -17,6 +17,7 @@ from helpers.ratings import (
     expected_stars,
     generate_ratings,
     prune,
+    ratings_from_triples,
 )
 
 
@@ -177,3 +178,53 @@ def test_pruning_takes_several_rounds(generated):
     _, rounds = prune(generated[0], 10)
     assert len(rounds) > 3
     assert (np.diff(rounds, axis=0) <= 0).all()
+
+
+# ---- ratings from elsewhere
+
+
+def test_triples_become_ratings_and_the_last_of_a_pair_counts():
+    triples = np.array([[7, 30, 5], [7, 10, 4], [2, 30, 1], [7, 30, 2], [2, 30, 3]])
+    ratings, dropped = ratings_from_triples(triples)
+    assert dropped == 2
+    assert ratings.user_ids.tolist() == [2, 7]
+    assert ratings.item_ids.tolist() == [10, 30]
+    ids = ratings.user_ids[ratings.users], ratings.item_ids[ratings.items], ratings.stars
+    assert sorted(zip(*map(np.ndarray.tolist, ids), strict=True)) == [
+        (2, 30, 3),
+        (7, 10, 4),
+        (7, 30, 2),
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 4), st.sampled_from([1, 1.5, 3, 5])), min_size=1
+    )
+)
+def test_triples_agree_with_a_dictionary(rows):
+    ratings, dropped = ratings_from_triples(np.array(rows, dtype=float))
+    expected = {(user, item): stars for user, item, stars in rows}
+    ids = ratings.user_ids[ratings.users].tolist(), ratings.item_ids[ratings.items].tolist()
+    assert dict(zip(zip(*ids, strict=True), ratings.stars.tolist(), strict=True)) == expected
+    assert dropped == len(rows) - len(expected)
+
+
+@pytest.mark.parametrize(
+    ("triples", "error", "words"),
+    [
+        (np.ones((3, 2)), ValueError, r"shape \(n, 3\).*got \(3, 2\)"),
+        (np.ones(3), ValueError, r"got \(3,\)"),
+        (np.ones((0, 3)), ValueError, r"got \(0, 3\)"),
+        (np.array([["a", "b", "c"]]), TypeError, "must be numbers"),
+        (np.array([[1, 2, None]]), TypeError, "must be numbers.*object"),
+        ([[0, 0, 5], [0, -1, 5]], ValueError, r"row 1 .*\[0, -1, 5\], has a negative"),
+        ([[0, 0, 5], [0, 1, 6]], ValueError, r"row 1 .* has stars outside 1 … 5"),
+        ([[0, 0, 0]], ValueError, "stars outside"),
+        ([[0, 0, np.nan]], ValueError, "isn't finite"),
+        ([[0.5, 0, 3]], ValueError, "isn't whole"),
+    ],
+)
+def test_bad_triples_are_named(triples, error, words):
+    with pytest.raises(error, match=words):
+        ratings_from_triples(triples)
