@@ -18,7 +18,7 @@ from tests.notebooks.execute import ROOT
 FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum"),
-    ("pca",),
+    ("pca", "ratings_files"),
     ("experiments", "plots.pca"),
     ("explore", "display"),
 )

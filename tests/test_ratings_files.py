@@ -1,0 +1,146 @@
+"""Ratings from files, whole and broken ones."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import ratings_files
+from helpers.ratings_files import convert_table, convert_yelp, main, read_array
+from helpers.storage import StorageError
+
+BUSINESSES = [
+    {"business_id": "pizza", "categories": "Restaurants, Italian"},
+    {"business_id": "garage", "categories": "Automotive"},
+    {"business_id": "sushi", "categories": "Sushi, Restaurants"},
+    {"business_id": "shop", "categories": "Restaurants Supplies"},
+    {"business_id": "nothing", "categories": None},
+]
+REVIEWS = [
+    {"user_id": "ann", "business_id": "pizza", "stars": 2.0, "date": "2020-05-01 10:00:00"},
+    {"user_id": "bob", "business_id": "sushi", "stars": 5.0, "date": "2019-01-01 10:00:00"},
+    {"user_id": "ann", "business_id": "pizza", "stars": 4.0, "date": "2019-05-01 10:00:00"},
+    {"user_id": "bob", "business_id": "garage", "stars": 1.0, "date": "2019-01-01 10:00:00"},
+    {"user_id": "ann", "business_id": "sushi", "stars": 3.0, "date": "2018-05-01 10:00:00"},
+]
+
+
+def write_lines(path, records):
+    lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def yelp(tmp_path):
+    return (
+        write_lines(tmp_path / "business.json", BUSINESSES),
+        write_lines(tmp_path / "review.json", [*REVIEWS, '{"user_id": "ann", "bus', "", "[1, 2]"]),
+        tmp_path / "yelp-dataset.npy",
+    )
+
+
+def as_dictionary(target):
+    """Stars by (user, item), under the names of the source."""
+    names = np.load(target.with_suffix(".names.npz"), allow_pickle=False)
+    ratings, dropped = read_array(target)
+    assert dropped == 0
+    users = names["users"][ratings.user_ids[ratings.users]].tolist()
+    items = names["items"][ratings.item_ids[ratings.items]].tolist()
+    return dict(zip(zip(users, items, strict=True), ratings.stars.tolist(), strict=True))
+
+
+def test_yelp_keeps_the_latest_rating_of_restaurants_and_counts_the_rest(yelp):
+    business, review, target = yelp
+    kept = convert_yelp(business, review, target)
+    expected = {("ann", "pizza"): 2, ("ann", "sushi"): 3, ("bob", "sushi"): 5}
+    assert as_dictionary(target) == expected
+    assert np.load(target).dtype == np.int32
+    assert kept == {
+        "restaurants": 2,
+        "users": 2,
+        "items": 2,
+        "ratings kept": 3,
+        "ratings replaced by a later one": 1,
+        "lines skipped": 3,
+    }
+
+
+def test_progress_is_shown(yelp, monkeypatch, capsys):
+    monkeypatch.setattr(ratings_files, "REPORT_EVERY", 2)
+    convert_yelp(*yelp)
+    assert "review.json: 4 lines" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("swap", "words"),
+    [
+        (lambda b, r: (r, b), "no line with a business_id and 'Restaurants'"),
+        (lambda b, r: (b, b), "no review of these restaurants"),
+        (lambda b, r: (b, b.with_name("missing.json")), "missing.json can't be read: No such file"),
+    ],
+    ids=["swapped", "of another kind", "missing"],
+)
+def test_wrong_files_are_named_and_nothing_is_overwritten(yelp, swap, words):
+    business, review, target = yelp
+    target.write_bytes(b"what was there before")
+    with pytest.raises(StorageError, match=words):
+        convert_yelp(*swap(business, review), target)
+    assert target.read_bytes() == b"what was there before"
+    assert not target.with_suffix(".names.npz").exists()
+
+
+def test_tables_with_and_without_headings_and_times(tmp_path):
+    target = tmp_path / "out.npy"
+    text = (
+        "user,item,rating,timestamp\nann,pizza,2,1000\nann,pizza,4,999\nbob,sushi,4.5,7\nbroken\n"
+    )
+    (tmp_path / "a.csv").write_text(text)
+    kept = convert_table(tmp_path / "a.csv", target)
+    assert as_dictionary(target) == {("ann", "pizza"): 2, ("bob", "sushi"): 4.5}
+    assert kept["lines skipped"] == 1
+    (tmp_path / "b.tsv").write_text("1\t10\t5\n1\t10\t3\n2\t10\t1\n")
+    convert_table(tmp_path / "b.tsv", target)
+    assert as_dictionary(target) == {("1", "10"): 3, ("2", "10"): 1}
+
+
+def test_tables_of_something_else_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("name,street\nann,5\n")
+    with pytest.raises(StorageError, match="no row of user, item and rating"):
+        convert_table(tmp_path / "a.csv", tmp_path / "out.npy")
+    (tmp_path / "b.csv").write_text("ann,pizza,80\n")
+    with pytest.raises(StorageError, match="stars outside 1 … 5; nothing was written"):
+        convert_table(tmp_path / "b.csv", tmp_path / "out.npy")
+    assert not (tmp_path / "out.npy").exists()
+
+
+def test_arrays_are_never_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, 2, None]]), allow_pickle=True)
+    with pytest.raises(StorageError, match=r"a\.npy does not hold ratings: .*allow_pickle=False"):
+        read_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "is not in"), (b"", "does not hold"), (b"\x93NUMPY half", "does not hold")],
+)
+def test_missing_and_damaged_arrays_are_named(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(StorageError, match=words):
+        read_array(tmp_path / "a.npy")
+
+
+def test_command(yelp, monkeypatch, capsys):
+    business, review, target = yelp
+    monkeypatch.setattr(convert_yelp, "__defaults__", (target,))
+    monkeypatch.setattr(sys, "argv", ["ratings_files", "yelp", str(business), str(review)])
+    main()
+    assert "3 ratings kept" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["ratings_files", "yelp", str(review), str(review)])
+    with pytest.raises(SystemExit, match=r"yelp: .*Restaurants"):
+        main()
+    monkeypatch.setattr(sys, "argv", ["ratings_files", "table", "a", "b"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
