@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers.explore import labelled_values, live_view
 from helpers.fashion_mnist import load_fashion_mnist
-from helpers.pca import error_curve, pca_from_covariance, pca_from_svd
+from helpers.pca import covariance, error_curve, pca_from_covariance, pca_from_svd
 from helpers.plots.pca import plot_reconstructions
 from helpers.storage import BENCHMARKS as RESULTS
 from helpers.storage import StorageError, write_json
@@ -66,10 +66,18 @@ def benchmark_pca() -> Result:
     data = images.reshape(len(images), -1)
     peer = sklearn.decomposition.PCA(svd_solver="covariance_eigh")
     times = medians(lambda: pca_from_covariance(data), lambda: peer.fit(data))
-    met = times[2] <= 1
+    exact = np.linalg.eigvalsh(covariance(data.astype(np.float64)))[::-1][:100]
+    error = np.max(np.abs(pca_from_covariance(data, 100).explained_variance / exact - 1))
+    met = times[2] <= 1 and error <= 1e-4
     name = "PCA of 60,000 × 784 float32, all components"
     return Result(
-        name, times[0], "scikit-learn, covariance_eigh", *times[1:], "ratio ≤ 1", met, RUNS
+        name,
+        times[0],
+        "scikit-learn, covariance_eigh",
+        *times[1:],
+        f"ratio ≤ 1; 100 largest within 1e-4 ({error:.0e})",
+        met,
+        RUNS,
     )
 
 
