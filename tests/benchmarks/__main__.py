@@ -67,7 +67,7 @@ def benchmark_pca() -> Result:
     peer = sklearn.decomposition.PCA(svd_solver="covariance_eigh")
     times = medians(lambda: pca_from_covariance(data), lambda: peer.fit(data))
     exact = np.linalg.eigvalsh(covariance(data.astype(np.float64)))[::-1][:100]
-    error = np.max(np.abs(pca_from_covariance(data, 100).explained_variance / exact - 1))
+    error = float(np.max(np.abs(pca_from_covariance(data, 100).explained_variance / exact - 1)))
     met = times[2] <= 1 and error <= 1e-4
     name = "PCA of 60,000 × 784 float32, all components"
     return Result(
