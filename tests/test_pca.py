@@ -1,5 +1,7 @@
 """PCA against NumPy, scikit-learn and the identities that define it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sklearn.decomposition
@@ -154,8 +156,6 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
 
 
 def test_one_pass_makes_no_copy_of_the_data():
-    import tracemalloc
-
     data = random_data(100_000).astype(np.float32)
     tracemalloc.start()
     pca_from_covariance(data)

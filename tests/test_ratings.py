@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import ratings as module
 from helpers.ratings import (
     CUISINES,
     MEAN_STARS,
@@ -85,8 +86,6 @@ def test_best_prediction_is_the_mean_of_many_repetitions(generated):
     _, truth = generated
     users, items = np.arange(6), np.arange(6) * 7
     rng, n = np.random.default_rng(3), 200_000
-    from helpers import ratings as module
-
     wrong = rng.random((n, 6)) < truth.bad_visit_share[users]
     noise = rng.normal(0, np.where(wrong, module.BAD_VISIT_NOISE, module.NOISE))
     liking = _liking(truth, users, items) - module.BAD_VISIT * wrong + noise

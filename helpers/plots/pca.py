@@ -210,7 +210,7 @@ def plot_angle(points: np.ndarray, angle: float) -> Picture:
 
     angles = np.linspace(0, 180, 181)
     for turn, color, line, name in ((0, VERMILLION, "-", "along"), (90, GREEN, "--", "across")):
-        curve = [np.var(points @ _unit(a + turn)) for a in angles]
+        curve = np.var(points @ _unit(angles + turn), axis=0)
         here = np.var(points @ _unit(angle + turn))
         right.plot(angles, curve, color=color, ls=line, marker="")
         right.plot(angle, here, color=color, marker="o" if turn == 0 else "s", markersize=11)
@@ -223,7 +223,8 @@ def plot_angle(points: np.ndarray, angle: float) -> Picture:
     return picture
 
 
-def _unit(degrees: float) -> np.ndarray:
+def _unit(degrees: float | np.ndarray) -> np.ndarray:
+    """Directions of the plane at these angles, shape (2,) or (2, n)."""
     return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
 
 

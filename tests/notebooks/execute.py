@@ -17,8 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 
 from helpers.saving import drop_live_views
+from helpers.storage import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CELL_TIMEOUT = 600  # seconds
 
 
