@@ -11,7 +11,6 @@ from helpers.ratings import (
     MEAN_STARS,
     N_ITEMS,
     N_USERS,
-    TASTES,
     Ratings,
     Truth,
     _liking,
@@ -107,11 +106,18 @@ def test_best_prediction_is_calibrated_and_nothing_simple_comes_near_it(generate
 
 def test_traits_can_be_read(generated):
     _, truth = generated
-    assert truth.item_traits.shape == (N_ITEMS, len(TASTES))
-    np.testing.assert_array_equal(truth.item_traits[:, :-1].sum(axis=1), 1)
-    assert set(truth.cuisines) == set(CUISINES)
-    first = truth.cuisines[0]
-    assert truth.item_traits[0, TASTES.index(first)] == 1
+    assert truth.item_traits.shape == (N_ITEMS, 3)
+    np.testing.assert_allclose(truth.item_traits.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(truth.item_traits.var(axis=0), 1, atol=0.1)
+    assert np.corrcoef(truth.price, truth.item_traits[:, 2])[0, 1] == pytest.approx(1)
+    np.testing.assert_allclose(np.bincount(truth.price) / N_ITEMS, module.PRICE_SHARES, atol=0.03)
+
+
+def test_cuisines_lie_around_a_circle_in_their_order(generated):
+    _, truth = generated
+    places = [truth.item_traits[truth.cuisine == c, :2].mean(axis=0) for c in range(len(CUISINES))]
+    angles = np.unwrap([np.arctan2(y, x) for x, y in places])
+    np.testing.assert_allclose(np.diff(angles), 2 * np.pi / len(CUISINES), atol=0.05)
 
 
 def test_liking_is_a_sum_of_biases_and_taste():
@@ -120,6 +126,8 @@ def test_liking_is_a_sum_of_biases_and_taste():
         item_bias=np.array([0.25]),
         user_taste=np.array([[1.0, 2], [3, 4]]),
         item_traits=np.array([[1.0, -0.5]]),
+        cuisine=np.array([0]),
+        price=np.array([0]),
         bad_visit_share=np.zeros(2),
     )
     liking = _liking(truth, np.array([0, 1]), np.array([0, 0]))
