@@ -224,6 +224,32 @@ def _keep(ratings: Ratings, users: np.ndarray, items: np.ndarray) -> Ratings:
     )
 
 
+def hold_out(
+    ratings: Ratings, rng: np.random.Generator, validation: float = 0.1, test: float = 0.1
+) -> tuple[Ratings, Ratings, Ratings]:
+    """Split ratings at random into training, validation and test ratings.
+
+    All three know the same users and items, some of whom may be left without training ratings.
+
+    Parameters
+    ----------
+    validation, test : float
+        Shares of all ratings; at least one rating goes to each part.
+    """
+    n = len(ratings.stars)
+    sizes = round(validation * n), round(test * n)
+    if min(sizes) < 1 or sum(sizes) >= n:
+        raise ValueError(
+            f"of {n} ratings, shares {validation} and {test} leave {n - sum(sizes)} for training, "
+            f"{sizes[0]} for validation and {sizes[1]} for test: each needs at least one"
+        )
+    parts = np.split(rng.permutation(n), [n - sum(sizes), n - sizes[1]])
+    return tuple(
+        replace(ratings, users=ratings.users[p], items=ratings.items[p], stars=ratings.stars[p])
+        for p in map(np.sort, parts)
+    )
+
+
 def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
     """Ratings from rows (user, item, stars); of a pair that comes again, the last row counts.
 

@@ -18,7 +18,7 @@ from tests.notebooks.execute import ROOT
 FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum"),
-    ("pca", "ratings_files"),
+    ("pca", "factorization", "ratings_files"),
     ("experiments", "plots.pca"),
     ("explore", "display"),
 )

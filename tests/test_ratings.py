@@ -16,6 +16,7 @@ from helpers.ratings import (
     _liking,
     expected_stars,
     generate_ratings,
+    hold_out,
     prune,
     ratings_from_triples,
 )
@@ -235,3 +236,29 @@ def test_triples_agree_with_a_dictionary(rows):
 def test_bad_triples_are_named(triples, error, words):
     with pytest.raises(error, match=words):
         ratings_from_triples(triples)
+
+
+# ---- hold-out
+
+
+@given(st.integers(0, 99), st.floats(0.05, 0.4), st.floats(0.05, 0.4))
+def test_every_rating_goes_to_one_part(seed, validation, test):
+    ratings, _ = generate_ratings(np.random.default_rng(1), 60, 20)
+    parts = hold_out(ratings, np.random.default_rng(seed), validation, test)
+    pairs = np.concatenate([p.users * 20 + p.items for p in parts])
+    np.testing.assert_array_equal(np.sort(pairs), np.sort(ratings.users * 20 + ratings.items))
+    n = len(ratings.stars)
+    assert [len(p.stars) for p in parts[1:]] == [round(validation * n), round(test * n)]
+    assert all(p.shape == ratings.shape for p in parts)
+    of_pair = dict(zip(ratings.users * 20 + ratings.items, ratings.stars, strict=True))
+    assert all(
+        of_pair[u * 20 + i] == s
+        for u, i, s in zip(parts[1].users, parts[1].items, parts[1].stars, strict=True)
+    )
+
+
+@pytest.mark.parametrize("shares", [(0, 0.1), (0.1, 0), (0.5, 0.5)])
+def test_a_part_without_ratings_is_refused(shares):
+    ratings, _ = generate_ratings(np.random.default_rng(1), 60, 20)
+    with pytest.raises(ValueError, match="each needs at least one"):
+        hold_out(ratings, np.random.default_rng(0), *shares)
