@@ -5,7 +5,7 @@ fitted to what a baseline leaves unexplained.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,7 +139,7 @@ def fit_user_means(train: Ratings) -> RatingModel:
 
 
 def fit_biases(
-    train: Ratings, *, user_penalty: float = 6, item_penalty: float = 4, passes: int = 30
+    train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, passes: int = 30
 ) -> RatingModel:
     """The bias model μ + b_u + b_i (Koren, Bell and Volinsky 2009, eq. 4, fitted alternately).
 
@@ -458,6 +458,28 @@ def svd_start(matrix: csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
     return (U * s)[:, ::-1].copy(), Vt[::-1].T.copy()
 
 
+def search_als(
+    train: Ratings,
+    baseline: RatingModel,
+    ks: Sequence[int],
+    penalties: Sequence[float],
+    *,
+    weighted: bool = True,
+    passes: int = 40,
+    seed: int = 0,
+) -> Iterator[tuple[int, float, RatingModel]]:
+    """Models for each number of factors and each penalty, one at a time, by ALS to its end.
+
+    No early stopping: what too many factors or too small a penalty do should be seen. All fits
+    begin at the same random numbers, so that neighbours differ in nothing else.
+    """
+    for k in ks:
+        start = random_start(train.shape, k, np.random.default_rng(seed))
+        for penalty in penalties:
+            options = {"penalty": penalty, "weighted": weighted, "passes": passes}
+            yield k, penalty, fit_als(train, baseline, start, **options).model
+
+
 # ---- use
 
 
@@ -474,12 +496,14 @@ def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarr
     singular_values : ndarray of shape (k,)
         Descending.
     items : ndarray of shape (items, k)
-        Right singular vectors.
+        Right singular vectors; the largest entry of each is positive.
     """
     Q, of_users = np.linalg.qr(model.user_factors)
     P, of_items = np.linalg.qr(model.item_factors)
     U, s, Vt = np.linalg.svd(of_users @ of_items.T)
-    return Q @ U, s, P @ Vt.T
+    users, items = Q @ U, P @ Vt.T
+    signs = np.sign(items[np.abs(items).argmax(axis=0), np.arange(len(s))])
+    return users * signs, s, items * signs
 
 
 def fold_in(
@@ -488,18 +512,21 @@ def fold_in(
     stars: np.ndarray,
     *,
     penalty: float,
-    bias_penalty: float = 6,
+    weighted: bool,
+    bias_penalty: float = 10,
 ) -> tuple[float, np.ndarray]:
     """Bias and factors of a new user from a few ratings; the items stay as they are.
 
-    The same two steps as for all users: the bias first, then one ridge regression (weighted
-    penalty) of what is left on the factors of the rated items.
+    The same two steps as for all users: the bias first, then one ridge regression of what is left
+    on the factors of the rated items.
 
     Parameters
     ----------
     items : ndarray of shape (n,), int
     stars : ndarray of shape (n,)
         None at all is fine: bias and factors are then 0.
+    penalty, weighted
+        As in the fit of the model.
 
     Returns
     -------
@@ -515,7 +542,8 @@ def fold_in(
     left = stars - model.mean - model.item_bias[items]
     bias = left.sum() / (len(left) + bias_penalty)
     row = csr_array((left - bias, items, [0, len(items)]), shape=(1, len(model.item_bias)))
-    return bias, ridge_rows(row, model.item_factors, np.array([penalty * len(items)]))[0]
+    weight = penalty * len(items) if weighted else penalty
+    return bias, ridge_rows(row, model.item_factors, np.array([weight]))[0]
 
 
 def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:
@@ -524,17 +552,34 @@ def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndar
     return np.clip(liking, FEWEST, MOST)
 
 
-def nearest_items(model: RatingModel, item: int, count: int) -> np.ndarray:
-    """The items whose factors point in the most similar direction, itself left out.
+def typical_user(ratings: Ratings, count: int = 60) -> int:
+    """The first user with exactly, or else nearest to, so many ratings."""
+    by_user = np.bincount(ratings.users, minlength=ratings.shape[0])
+    return int(np.argmin(np.abs(by_user - count)))
 
-    Similar by the cosine between the items' places on the principal axes, scaled by the singular
-    values: it doesn't depend on how the factors happen to be turned.
+
+def nearest_items(
+    model: RatingModel, item: int, count: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """The items whose factors are nearest to one's, itself left out.
+
+    Near by the distance between places on the principal axes, scaled by the singular values; it
+    doesn't depend on how the factors happen to be turned.
+
+    Parameters
+    ----------
+    among : ndarray of int, optional
+        The items to choose from; all of them otherwise.
+
+    Returns
+    -------
+    ndarray of shape (count,), int
     """
     _, s, items = principal_axes(model)
-    places = items * s
-    lengths = np.linalg.norm(places, axis=1)
-    cosines = places @ places[item] / np.maximum(lengths * lengths[item], 1e-12)
-    return np.argsort(-cosines, kind="stable")[: count + 1][1:]
+    among = np.arange(len(items)) if among is None else np.asarray(among)
+    among = among[among != item]
+    distances = np.linalg.norm((items[among] - items[item]) * s, axis=1)
+    return among[np.argsort(distances, kind="stable")[:count]]
 
 
 # ---- compiled

@@ -426,14 +426,14 @@ def test_principal_axes_are_the_svd_of_the_product():
 
 def test_folding_in_a_known_user_gives_what_training_gave(parts):
     train, _, _ = parts
-    baseline = fit_biases(train, user_penalty=6)
+    baseline = fit_biases(train)
     fit = fit_als(
         train, baseline, random_start(train.shape, 2, np.random.default_rng(0)), penalty=0.2
     )
     model = fit.model
     user = 7
     own = train.users == user
-    bias, factors = fold_in(model, train.items[own], train.stars[own], penalty=0.2)
+    bias, factors = fold_in(model, train.items[own], train.stars[own], penalty=0.2, weighted=True)
     assert bias == pytest.approx(model.user_bias[user], abs=1e-3)
     np.testing.assert_allclose(factors, model.user_factors[user], atol=0.02)
     everything = np.arange(train.shape[1])
@@ -445,7 +445,7 @@ def test_folding_in_a_known_user_gives_what_training_gave(parts):
 
 def test_who_has_rated_nothing_is_predicted_by_the_items_alone():
     model = random_model(some_ratings())
-    bias, factors = fold_in(model, [], [], penalty=0.1)
+    bias, factors = fold_in(model, [], [], penalty=0.1, weighted=False)
     assert bias == 0
     np.testing.assert_array_equal(factors, 0)
     np.testing.assert_allclose(
@@ -459,7 +459,7 @@ def test_who_has_rated_nothing_is_predicted_by_the_items_alone():
 )
 def test_ratings_that_make_no_sense_are_named(items, stars, message):
     with pytest.raises(ValueError, match=message):
-        fold_in(random_model(some_ratings()), items, stars, penalty=0.1)
+        fold_in(random_model(some_ratings()), items, stars, penalty=0.1, weighted=True)
 
 
 def test_nearest_items_dont_depend_on_how_the_factors_are_turned():
@@ -472,5 +472,10 @@ def test_nearest_items_dont_depend_on_how_the_factors_are_turned():
     )
     near = nearest_items(model, 4, 6)
     np.testing.assert_array_equal(near, nearest_items(turned, 4, 6))
-    assert 4 not in near
-    assert len(near) == 6
+    product = model.user_factors @ model.item_factors.T  # an item is a column of predictions
+    distances = np.linalg.norm(product - product[:, [4]], axis=0)
+    np.testing.assert_array_equal(near, np.argsort(distances)[1:7])
+    among = np.array([2, 4, 9, 11])
+    np.testing.assert_array_equal(
+        nearest_items(model, 4, 2, among), [i for i in np.argsort(distances)[1:] if i in among][:2]
+    )

@@ -19,7 +19,7 @@ FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum"),
     ("pca", "factorization", "ratings_files"),
-    ("experiments", "plots.pca"),
+    ("experiments", "plots.pca", "plots.ratings"),
     ("explore", "display"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
