@@ -31,8 +31,10 @@ from helpers.factorization import (
     ridge_rows,
     rmse,
     rmse_intervals,
+    search_als,
     sgd_pass,
     svd_start,
+    typical_user,
 )
 from helpers.ratings import Ratings, generate_ratings, hold_out, prune
 
@@ -350,6 +352,25 @@ def test_factors_find_a_planted_structure_that_biases_miss():
     )
     assert rmse(biases, test) > 0.95
     assert rmse(fit.model, test) < 0.25
+
+
+def test_search_tries_all_and_begins_at_the_same_place():
+    ratings = some_ratings(share=0.5)
+    baseline = fit_biases(ratings)
+    found = list(
+        search_als(ratings, baseline, [1, 2], [0.1, 0.4], weighted=False, passes=5, seed=3)
+    )
+    assert [pair[:2] for pair in found] == [(1, 0.1), (1, 0.4), (2, 0.1), (2, 0.4)]
+    start = random_start(ratings.shape, 2, np.random.default_rng(3))
+    model = fit_als(ratings, baseline, start, penalty=0.4, weighted=False, passes=5).model
+    np.testing.assert_allclose(found[-1][2].item_factors, model.item_factors)
+
+
+def test_typical_user_has_about_so_many_ratings():
+    ratings = some_ratings(share=0.5)
+    counts = np.bincount(ratings.users, minlength=30)
+    assert counts[typical_user(ratings, 8)] == counts[np.abs(counts - 8).argmin()]
+    assert typical_user(ratings, 10**6) == counts.argmax()
 
 
 def test_users_and_items_without_training_ratings_get_the_bias_model():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from helpers.factorization import Fit, RatingModel, principal_axes
 from helpers.plots.style import (
@@ -161,6 +162,7 @@ def plot_fits(
         axes.text(0.98, baseline[1], baseline[0], transform=axes.get_yaxis_transform(), color=GREY)
         axes.texts[-1].set(ha="right", va="bottom")
         axes.set(xlabel="pass", title=name)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     panels[0].set_ylabel("RMSE, in stars")
     if top:
         panels[0].set_ylim(top=top)
@@ -185,10 +187,11 @@ def plot_grid(records: Sequence[dict]) -> Picture:
     """Validation RMSE for each number of factors and each penalty, the best one framed."""
     ks, penalties, errors = _table(records, "validation")
     row, column = np.unravel_index(errors.argmin(), errors.shape)
+    weakest = errors[0].argmax()
     picture = new_picture(
         f"Validation RMSE for {len(ks)} numbers of factors and {len(penalties)} penalties, from "
         f"{errors.min():.2f} to {errors.max():.2f}. It is lowest at k = {ks[column]} and λ = "
-        f"{penalties[row]:g}; with a weak penalty, more factors make it worse.",
+        f"{penalties[row]:g}; with the weakest penalty it is highest at k = {ks[weakest]}.",
         height=4.2,
     )
     axes = picture.subplots()
@@ -269,7 +272,7 @@ def _errors_by_k(axes, of_penalty, here, baseline, records) -> None:
         place, look = 0.04 + 0.085 * row, {"transform": axes.transAxes, "color": color}
         axes.plot(0.05, place + 0.025, marker=marker, linestyle="", **look)
         axes.text(0.09, place, f"{name} {here[name]:.3f}", **look)
-    axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1, marker="")
+    axes.axvline(of_penalty.index(here), 0.32, color=BLACK, linestyle="-", linewidth=1, marker="")
     axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
     axes.text(places[-1], baseline, "bias model", color=GREY, ha="right", va="bottom", size=12)
     lowest = min(record["training"] for record in records)
@@ -310,6 +313,7 @@ def plot_item_map(
         Position in ``names``.
     """
     picture = new_picture("Restaurants in the plane.", height=5.2)
+    picture.get_layout_engine().set(h_pad=0.1)
     described = []
     for axes, (title, places) in zip(
         picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
