@@ -19,7 +19,7 @@ FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum"),
     ("pca", "factorization", "ratings_files"),
-    ("experiments", "plots.pca", "plots.ratings"),
+    ("experiments", "plots.pca", "plots.ratings", "spark_als"),
     ("explore", "display"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
