@@ -661,14 +661,14 @@ def _solve_ridge(gram, y, n, penalty):
             total = gram[j, p]
             for q in range(p):
                 total -= gram[j, q] * gram[p, q]
-            gram[j, p] = total / gram[p, p]
+            gram[j, p] = total * gram[p, p]
         for q in range(j):
             gram[j, j] -= gram[j, q] ** 2
             y[j] -= gram[j, q] * y[q]
-        gram[j, j] = math.sqrt(gram[j, j])
-        y[j] /= gram[j, j]
+        gram[j, j] = 1 / math.sqrt(gram[j, j])  # as a reciprocal: dividing is slow
+        y[j] *= gram[j, j]
     for j in range(n - 1, -1, -1):
-        y[j] /= gram[j, j]
+        y[j] *= gram[j, j]
         for q in range(j):
             y[q] -= gram[j, q] * y[j]
 
