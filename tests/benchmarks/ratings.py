@@ -133,13 +133,19 @@ def cmfrec_als(name: str, k: int) -> tuple[float, float]:
 
 
 @cache
-def lenskit_data(name: str):
-    """Training ratings for LensKit, once it knows how many threads it may use."""
-    import pandas
-    from lenskit.data import from_interactions_df
+def set_threads_of_lenskit() -> None:
+    """It takes the number once."""
     from lenskit.parallel import initialize
 
     initialize(processes=1, threads=THREADS, backend_threads=1)
+
+
+@cache
+def lenskit_data(name: str):
+    """Training ratings as LensKit takes them."""
+    import pandas
+    from lenskit.data import from_interactions_df
+
     train, _, _ = data(name)
     columns = {"user_id": train.users, "item_id": train.items, "rating": train.stars}
     return from_interactions_df(pandas.DataFrame(columns))
@@ -150,6 +156,7 @@ def lenskit_als(name: str, k: int) -> tuple[float, float]:
     from lenskit.als import BiasedMFScorer
     from lenskit.training import TrainingOptions
 
+    set_threads_of_lenskit()
     train, validation, _ = data(name)
     scorer = BiasedMFScorer(features=k, regularization=PENALTY)
     trainer = scorer.create_trainer(lenskit_data(name), TrainingOptions(rng=0))
