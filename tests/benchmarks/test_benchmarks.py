@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -97,6 +98,12 @@ def test_timed_fit_times_each_pass_and_changes_nothing(small):
     assert len(seconds) == 4
     assert min(seconds) > 0
     assert timed.history["objective"] == pytest.approx(plain.history["objective"])
+
+
+def test_results_can_be_saved(small, tmp_path):
+    result = ratings.benchmark_readable()
+    write_json(tmp_path / "result.json", asdict(result))
+    assert result.peer > 0 < result.ours
 
 
 def test_operations_are_those_of_the_smaller_system(small):
