@@ -20,7 +20,7 @@ from helpers.factorization import (
     principal_axes,
     rmse,
     search_als,
-    typical_user,
+    user_with,
 )
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
@@ -79,11 +79,11 @@ def grid_of_fits(
     list of dict
         ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
         ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
-        :func:`helpers.factorization.typical_user` finds: first of the training ratings, then of
+        :func:`helpers.factorization.user_with` finds: first of the training ratings, then of
         the validation ratings.
     """
     baseline = fit_biases(train)
-    user = typical_user(train)
+    user = user_with(train)
     shown = [part.users == user for part in (train, validation)]
     items = np.concatenate([train.items[shown[0]], validation.items[shown[1]]])
     records = []

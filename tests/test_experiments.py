@@ -13,7 +13,7 @@ from helpers.experiments import (
     manifest_path,
     run,
 )
-from helpers.factorization import fit_als, fit_biases, random_start, rmse, typical_user
+from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
 from helpers.ratings import generate_ratings, hold_out, prune
@@ -123,7 +123,7 @@ def test_grid_has_a_record_for_each_fit():
     train, validation, test = hold_out(prune(ratings, 5)[0], np.random.default_rng(0))
     records = grid_of_fits(train, validation, test, [1, 3], [0.1, 0.5])
     assert [(r["k"], r["penalty"]) for r in records] == [(1, 0.1), (1, 0.5), (3, 0.1), (3, 0.5)]
-    user = typical_user(train)
+    user = user_with(train)
     for record in records:
         assert len(record["singular_values"]) == record["k"]
         assert len(record["predicted"]) == np.sum(train.users == user) + np.sum(
