@@ -18,8 +18,8 @@ from tests.notebooks.execute import ROOT
 FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum"),
-    ("pca", "factorization", "ratings_files"),
-    ("experiments", "plots.pca", "plots.ratings", "spark_als"),
+    ("pca", "factorization", "deep_factorization", "ratings_files"),
+    ("experiments", "plots.pca", "plots.ratings", "plots.deep", "spark_als"),
     ("explore", "display"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
