@@ -7,6 +7,8 @@ import pytest
 from helpers import experiments
 from helpers.experiments import (
     EXPERIMENTS,
+    completion,
+    depth_completion,
     grid_of_fits,
     load_manifest,
     main,
@@ -133,3 +135,27 @@ def test_grid_has_a_record_for_each_fit():
     model = fit_als(train, fit_biases(train), start, penalty=0.5, passes=40).model
     assert records[-1]["test"] == pytest.approx(rmse(model, test))
     assert records[-1]["training"] > records[-2]["training"]
+
+
+@pytest.mark.parametrize(
+    ("method", "depth", "seen"),
+    [("least nuclear norm", None, 1120), ("depth 2", 2, 800), ("depth 3", 3, 800)],
+)
+def test_recorded_completions_come_out_again(method, depth, seen):
+    recorded = load_manifest("depth-completion")
+    column = recorded["configuration"]["seen"].index(seen)
+    for name, value in completion(depth, seen, seed=0).items():
+        expected = recorded["results"][method][name][column][0]
+        assert value == pytest.approx(expected, rel=1e-3, abs=1e-4), name
+
+
+def test_completions_are_tabled_by_method_entries_seen_and_matrix(monkeypatch):
+    small = {"n": 6, "rank": 1, "seen": [20, 30], "matrices": 3}
+    monkeypatch.setattr(experiments, "COMPLETION", small)
+    monkeypatch.setattr(experiments, "COMPLETION_DEPTHS", (2,))
+    outcome = depth_completion()
+    assert set(outcome["results"]) == {"least nuclear norm", "depth 2"}
+    table = outcome["results"]["depth 2"]
+    assert np.shape(table["error"]) == np.shape(table["nuclear_norm"]) == (2, 3)
+    assert table["effective_rank"][1][2] == completion(2, 30, seed=2)["effective_rank"]
+    assert outcome["configuration"]["seen"] == [20, 30]
