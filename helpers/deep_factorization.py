@@ -409,7 +409,8 @@ def nuclear_norm_completion(observed: np.ndarray) -> NuclearNormSolution:
     if problem.status != cvxpy.OPTIMAL:
         raise RuntimeError(f"the nuclear norm was not minimised: the solver says {problem.status}")
     certificate = np.zeros(observed.shape)
-    certificate[rows, columns] = -agrees.dual_value
+    dual = agrees.dual_value  # of a sign that is CVXPY's convention
+    certificate[rows, columns] = dual * np.sign(dual @ observed[rows, columns])
     return NuclearNormSolution(product.value * scale, certificate)
 
 
