@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.special import hyp2f1
+from threadpoolctl import threadpool_limits
 
 from helpers.spectrum import effective_rank
 
@@ -210,6 +211,7 @@ def safe_step(observed: np.ndarray, depth: int) -> float:
     return float(0.5 / (depth * sigma ** (2 - 2 / depth)))
 
 
+@threadpool_limits.wrap(limits=1)  # to share small products among cores costs more than it saves
 def descend(
     factors: Sequence[np.ndarray],
     observed: np.ndarray,

@@ -33,6 +33,7 @@ LOOKS = {
     "depth 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "least nuclear norm": {"color": BLACK, "ls": "-", "marker": "X"},
     "explicit λ": {"color": BLACK, "ls": "-", "marker": "X"},
+    "rank and λ": {"color": ORANGE, "ls": "-", "marker": "v"},
 }
 WHITE = withStroke(linewidth=4, foreground="white")  # behind letters on lines
 TALLEST = 8  # singular values drawn one by one
