@@ -61,6 +61,7 @@ def test_recovery_shows_the_run_that_was_chosen(recovery, depth, scale):
     assert f"{run.errors[-1]:.2f}" in middle.get_title(loc="left")
     assert f"{run.nuclear_norms[-1]:.0f}" in left.get_title(loc="left")
     assert f"Depth {depth} from scale {scale:g}" in picture.alt
+    assert f"at the end {run.errors[-1]:.2f} on unseen" in picture.alt
     assert left.get_xlim()[1] == pytest.approx(np.log10(max(r.steps[-1] for r in runs.values())))
     assert to_png(picture)
 
@@ -84,6 +85,8 @@ def test_matrices_are_shown_in_one_order_and_with_holes(recovery):
     whole, seen, again = (axes.get_images()[0].get_array() for axes in picture.axes)
     np.testing.assert_allclose(whole, again)
     np.testing.assert_allclose(np.sort(whole.ravel()), np.sort(truth.ravel()))
+    u, _, _ = np.linalg.svd(whole)
+    assert (np.diff(u[:, 0]) > 0).all() or (np.diff(u[:, 0]) < 0).all()
     holes = np.ma.getmaskarray(np.ma.masked_invalid(seen))
     assert holes.sum() == 40
     np.testing.assert_allclose(seen[~holes], whole[~holes])
