@@ -100,20 +100,23 @@ def plot_errors(
     intervals: np.ndarray,
     points: Sequence[float],
     best: float | None = None,
+    part: str = "test",
 ) -> Picture:
-    """Test RMSE of models, each with its interval; a dashed line where nothing can be better.
+    """RMSE of models on held-out ratings, with intervals; dashed where nothing can be better.
 
     Parameters
     ----------
     intervals : ndarray of shape (models, 2)
     best : float, optional
         RMSE of the best possible prediction, where it is known.
+    part : str
+        Which ratings these are.
     """
     described = "; ".join(
         f"{name} {point:.2f}" for name, point in zip(names, points, strict=True)
     ) + (f"; the best possible {best:.2f}." if best else ".")
     picture = new_picture(
-        f"Test RMSE in stars, with intervals: {described}", 1.6 + 0.5 * len(names)
+        f"RMSE of the {part} ratings, in stars, with intervals: {described}", 1.6 + 0.5 * len(names)
     )
     axes = picture.subplots()
     for row, (point, (low, high)) in enumerate(zip(points, intervals, strict=True)):
@@ -127,7 +130,7 @@ def plot_errors(
     if best:
         axes.axvline(best, color=GREY, linestyle="--", marker="")
         axes.text(best, -0.72, "  best possible", color=GREY)
-    axes.set(xlabel="test RMSE, in stars", ylim=(len(names) - 0.5, -0.95))
+    axes.set(xlabel=f"{part} RMSE, in stars", ylim=(len(names) - 0.5, -0.95))
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.12 * (high - low))
     return picture
@@ -244,7 +247,7 @@ def plot_choice(
     )
     held_out = picture.add_axes((0.07, 0.50, 0.36, 0.40))
     training = picture.add_axes((0.07, 0.15, 0.36, 0.30))
-    _errors_by_k(held_out, training, of_penalty, here, baseline, records)
+    _errors_by_k(held_out, training, of_penalty, here, baseline)
     middle = picture.add_axes((0.50, 0.15, 0.17, 0.75))
     values = here["singular_values"][:8]
     middle.bar(range(1, len(values) + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
@@ -257,7 +260,7 @@ def plot_choice(
     return picture
 
 
-def _errors_by_k(held_out, training, of_penalty, here, baseline, records) -> None:
+def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     places = np.arange(len(of_penalty))
     panels = (
         (held_out, ("validation", VERMILLION, "--", "s"), ("test", GREEN, ":", "^")),
@@ -269,9 +272,10 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline, records) -> Non
             axes.plot(places, curve, color=color, linestyle=line, marker=marker)
             at, words = 0.97 - 0.17 * row, f"{name} {here[name]:.3f}"
             axes.text(0.99, at, words, color=color, transform=axes.transAxes, ha="right", va="top")
-        every = [record[name] for record in records for name, *_ in curves]
-        room = 0.45 * (max(every) - min(every))
-        axes.set(ylim=(min(every) - 0.02, max(every) + room), xlim=(-0.4, places[-1] + 0.4))
+        shown = [record[name] for record in of_penalty for name, *_ in curves]
+        low, high = min(shown), max(*shown, baseline if axes is held_out else 0)
+        room = max(high - low, 0.04)
+        axes.set(ylim=(low - 0.1 * room, high + 0.5 * room), xlim=(-0.4, places[-1] + 0.4))
         axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1, marker="")
     held_out.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
     held_out.set_xticks(places, [])
@@ -386,14 +390,14 @@ def plot_recommendations(
     )
     places = item_places(model)
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
-    left.plot(*places[::4].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
+    left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
     limit = 1.5 * max(np.quantile(np.abs(places), 0.98), np.abs(places[[*given]]).max())
     for item, star in given.items():
         color = GREY if not star else (VERMILLION if star < 3 else BLUE)
         text = labels[item].split(" · ")[0] + (f"  {star}★" if star else "")
         left.plot(*places[item], color=color, marker="o", markersize=9, linestyle="")
-        outwards = places[item] / np.linalg.norm(places[item])
-        note = left.annotate(text, places[item], 16 * outwards, textcoords="offset points")
+        offset = (0, 16 if places[item][1] > 0 else -16)
+        note = left.annotate(text, places[item], offset, textcoords="offset points")
         note.set(color=color, parse_math=False, ha="center", va="center")  # prices are $ signs
     towards = np.linalg.lstsq(places, taste, rcond=None)[0]
     if np.linalg.norm(towards) > 1e-9:
