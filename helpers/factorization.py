@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 import scipy.stats
 from numba import njit, prange
@@ -15,6 +16,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 from helpers.ratings import Ratings
+
+# Its threads sleep while they wait; those of the default (OpenMP) spin, which costs a busy machine dear.
+numba.config.THREADING_LAYER = "workqueue"
 
 FEWEST, MOST = 1, 5  # stars
 CHUNKS = 64  # of the rows, shared out among the cores
