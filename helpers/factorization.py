@@ -361,7 +361,7 @@ def fit_als(
 
 
 @njit(cache=True, fastmath=True)
-def sgd_pass(users, items, targets, order, user_factors, item_factors, rate, penalty):
+def sgd_pass(users, items, targets, user_factors, item_factors, rate, penalty):
     """Visit ratings one at a time and step against the gradient; changes the factors in place.
 
     The penalty is paid at every visit, hence once for each rating: SGD minimises the *weighted*
@@ -370,13 +370,12 @@ def sgd_pass(users, items, targets, order, user_factors, item_factors, rate, pen
     Parameters
     ----------
     users, items : ndarray of shape (n,), int
+        In the order in which the ratings are visited.
     targets : ndarray of shape (n,)
-    order : ndarray of shape (n,), int
-        In which the ratings are visited.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
     rate, penalty : float
     """
-    for n in order:
+    for n in range(len(users)):
         q, p = user_factors[users[n]], item_factors[items[n]]
         error = targets[n]
         for f in range(len(q)):
@@ -411,7 +410,7 @@ def fit_sgd(
     _check_positive(penalty=penalty, rate=rate)
     _check_start(start, train)
     matrix = residuals(train, baseline)
-    users = np.repeat(np.arange(train.shape[0]), np.diff(matrix.indptr))
+    users = np.repeat(np.arange(train.shape[0], dtype=np.int32), np.diff(matrix.indptr))
     # Single precision: most of a pass is fetching factors from memory, in no order.
     single = np.float32
     steps = single(rate), single(penalty)
@@ -419,7 +418,8 @@ def fit_sgd(
 
     def one_pass(*factors):
         factors = tuple(each.astype(single) for each in factors)
-        sgd_pass(*data, rng.permutation(len(users)), *factors, *steps)
+        order = rng.permutation(len(users))
+        sgd_pass(*(part[order] for part in data), *factors, *steps)
         return factors
 
     model = replace(baseline, user_factors=start[0], item_factors=start[1])

@@ -322,7 +322,7 @@ def test_sgd_pass_takes_the_steps_written_out():
         )
     for run in (sgd_pass, sgd_pass.py_func):
         found = [factors.copy() for factors in start]
-        run(users, matrix.indices, matrix.data, order, *found, 0.02, 0.1)
+        run(users[order], matrix.indices[order], matrix.data[order], *found, 0.02, 0.1)
         np.testing.assert_allclose(found[0], Q)
         np.testing.assert_allclose(found[1], P)
 

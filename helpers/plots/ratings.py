@@ -433,7 +433,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
     Parameters
     ----------
     tables : mapping from title to (label of the axis, records)
-        A record has a value under the label, and seconds under "als" and "sgd".
+        A record has a value under the label, and seconds under "als", "sgd" or both.
     """
     words = []
     picture = new_picture("Seconds of a pass.", height=4.2)
@@ -442,6 +442,8 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
     for axes, (title, (label, records)) in zip(panels, tables.items(), strict=True):
         values = [record[label] for record in records]
         for name, text, color, line, marker in looks:
+            if name not in records[0]:
+                continue
             seconds = [record[name] for record in records]
             axes.plot(values, seconds, color=color, linestyle=line, marker=marker)
             axes.annotate(text, (values[-1], seconds[-1]), (-6, 8), textcoords="offset points")

@@ -276,7 +276,7 @@ def benchmark_inexact(k: int, runs: int) -> Result:
 # ---- SGD
 
 
-def benchmark_sgd(k: int = 100, runs: int = 5) -> Result:
+def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
     """A pass over the pruned ratings by one thread; peer: Surprise's SVD, which fits biases, too."""
     import pandas
     import surprise
