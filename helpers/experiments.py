@@ -1,24 +1,48 @@
 """The full runs: each is one command and leaves a manifest that the notebooks read.
 
-``python -m helpers.experiments NAME`` runs one, ``--list`` shows what there is. A manifest says
-what was run, on what, with which versions, and what came out.
+``python -m helpers.experiments NAME`` runs one, ``--list`` shows what there is and how far each has
+got. A manifest says what was run, on what, with which versions, and what came out. The run of a
+network keeps its state in ``data/runs/`` after each epoch: killed at any moment, the same command goes
+on from there. Its weights end in ``data/checkpoints/``.
 """
 
 import argparse
 import platform
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from helpers.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
 from helpers.spectrum import components_for_share
 from helpers.storage import DATA, StorageError, read_json, write_json
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 MANIFESTS = DATA / "experiments"
+CHECKPOINTS = DATA / "checkpoints"
+RUNS = DATA / "runs"
 PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
 PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
+FASHION_MNIST_IMAGES = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
+HELD_OUT = 5_000  # training images on which autoencoders are chosen
+# chosen on held-out images
+DENSE_CODE = {"channels": [32, 64], "hidden": 0}
+DENSE_CODE_TRAINING = {
+    "batch_size": 128,
+    "learning_rate": 2e-3,
+    "schedule": "one-cycle",
+    "schedule_epochs": 20,
+    "seed": 0,
+}
 
 
 def pca_fashion_mnist() -> dict:
@@ -39,7 +63,143 @@ def pca_fashion_mnist() -> dict:
     }
 
 
+@dataclass(frozen=True)
+class NetworkRun:
+    """The full run of a network: what is built, what it is shown, how it is trained.
+
+    Attributes
+    ----------
+    summary : str
+        A line for ``--list``.
+    network, training : mapping
+        Options of the network, and keyword arguments of :func:`helpers.training.train`. With
+        ``data`` they are the configuration of the run: plain values that JSON can hold.
+    epochs : int
+        No part of the configuration: a run whose ``epochs`` are raised goes on.
+    data : mapping from file name to SHA-256, or from option to value for data that are generated
+    build : callable
+        Takes ``network`` as keyword arguments, returns the network with a fresh start.
+    prepare : callable
+        Loads or generates the data; returns a :class:`Prepared`.
+    half : bool
+        Store the weights in 16 bits.
+    """
+
+    summary: str
+    network: Mapping[str, Any]
+    training: Mapping[str, Any]
+    epochs: int
+    data: Mapping[str, Any]
+    build: Callable[..., "Module"]
+    prepare: Callable[[], "Prepared"]
+    half: bool = False
+
+    @property
+    def configuration(self) -> dict:
+        """What tells this run from another."""
+        return {
+            "network": dict(self.network),
+            "training": dict(self.training),
+            "data": dict(self.data),
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run needs besides its configuration.
+
+    Attributes
+    ----------
+    images : Tensor of shape (N, …)
+        Training data.
+    train : mapping
+        More arguments of :func:`helpers.training.train`: "loss", "evaluate".
+    results : callable
+        Takes the finished network in evaluation mode; what it returns goes into the manifest.
+    """
+
+    images: Any
+    train: Mapping[str, Any]
+    results: Callable[["Module"], dict]
+
+
+def build_autoencoder(*, kind: str, seed: int, **options) -> "Module":
+    """An autoencoder with a start that depends on the seed alone."""
+    from helpers import autoencoder
+    from helpers.training import seeded
+
+    networks = {
+        "convolutional": autoencoder.ConvolutionalAutoencoder,
+        "dense code": autoencoder.DenseCodeAutoencoder,
+    }
+    return seeded(lambda: networks[kind](**options), seed)
+
+
+def prepare_source() -> Prepared:
+    """All training images; the test error after each epoch, as the source printed it."""
+    from helpers.autoencoder import reconstruction_errors, to_tensor
+
+    test = to_tensor(load_fashion_mnist("test")[0])
+
+    def errors(model: "Module") -> dict:
+        found = reconstruction_errors(model, test, batch_size=1024)
+        return {"test": found["exact"], "test_batch_mean": found["batch_mean"]}
+
+    train, _ = load_fashion_mnist("train", full=True)
+    return Prepared(to_tensor(train), {"evaluate": errors}, errors)
+
+
+def prepare_held_out() -> Prepared:
+    """Training images but the last 5,000, which judge each epoch; test images only at the end."""
+    from helpers.autoencoder import reconstruction_errors, to_tensor
+
+    images = to_tensor(load_fashion_mnist("train", full=True)[0])
+    train, held_out = images[:-HELD_OUT], images[-HELD_OUT:]
+    test = to_tensor(load_fashion_mnist("test")[0])
+
+    def judge(name: str, judged) -> Callable[["Module"], dict]:
+        return lambda model: {name: reconstruction_errors(model, judged)["exact"]}
+
+    return Prepared(
+        train,
+        {"evaluate": judge("held_out", held_out)},
+        lambda model: judge("held_out", held_out)(model) | judge("test", test)(model),
+    )
+
+
+def dense_code_run(d: int) -> NetworkRun:
+    """An autoencoder with a code of d numbers, chosen on held-out training images."""
+    return NetworkRun(
+        summary=f"an autoencoder with a code of {d} numbers",
+        network={"kind": "dense code", "seed": 0, "d": d, **DENSE_CODE},
+        training=DENSE_CODE_TRAINING,
+        epochs=DENSE_CODE_TRAINING["schedule_epochs"],
+        data={name: SHA256[name] for name in FASHION_MNIST_IMAGES} | {"held_out": HELD_OUT},
+        build=build_autoencoder,
+        prepare=prepare_held_out,
+        half=True,
+    )
+
+
 EXPERIMENTS: dict[str, Callable[[], dict]] = {"pca-fashion-mnist": pca_fashion_mnist}
+NETWORKS: dict[str, NetworkRun] = {
+    "fashion-mnist": NetworkRun(
+        summary="the convolutional autoencoder with a code of 288 numbers, as its source trained it",
+        network={"kind": "convolutional", "seed": 0},
+        training={
+            "batch_size": 1024,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "seed": 0,
+            "channels_last": True,
+        },
+        epochs=50,
+        data={name: SHA256[name] for name in FASHION_MNIST_IMAGES},
+        build=build_autoencoder,
+        prepare=prepare_source,
+    ),
+    **{f"fashion-mnist-{d}": dense_code_run(d) for d in (2, 8, 16, 32, 64)},
+}
 
 
 def manifest_path(name: str) -> Path:
@@ -47,19 +207,85 @@ def manifest_path(name: str) -> Path:
     return MANIFESTS / f"{name}.json"
 
 
-def run(name: str) -> dict:
-    """Run an experiment and write its manifest in one step."""
+def checkpoint_path(name: str) -> Path:
+    """Where the weights of a network are kept once its run is over."""
+    return CHECKPOINTS / f"{name}.safetensors"
+
+
+def state_path(name: str) -> Path:
+    """Where a run that is not over keeps its state."""
+    return RUNS / f"{name}.safetensors"
+
+
+def names() -> list[str]:
+    """All experiments."""
+    return sorted({*EXPERIMENTS, *NETWORKS})
+
+
+def run(name: str, *, device: str = "cpu", progress: Callable | None = None) -> dict:
+    """Run an experiment, or go on with it, and write its manifest in one step.
+
+    Parameters
+    ----------
+    device, progress
+        As in :func:`helpers.training.train`; for networks.
+    """
     started = time.monotonic()
-    outcome = EXPERIMENTS[name]()
+    packages = ["numpy", "scipy", "scikit-learn"]
+    if name in NETWORKS:
+        outcome = run_network(name, device=device, progress=progress)
+        packages += ["torch", "safetensors"]
+    else:
+        outcome = EXPERIMENTS[name]()
     manifest = {
         "experiment": name,
         **outcome,
         "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("numpy", "scipy", "scikit-learn")},
-        "seconds": round(time.monotonic() - started, 1),
+        | {package: version(package) for package in packages},
     }
+    manifest.setdefault("seconds", round(time.monotonic() - started, 1))
     write_json(manifest_path(name), manifest)
     return manifest
+
+
+def run_network(name: str, *, device: str = "cpu", progress: Callable | None = None) -> dict:
+    """Train a network from where its state stands, store its weights, and judge what was stored."""
+    from helpers.training import evaluated, train
+
+    spec, prepared = NETWORKS[name], NETWORKS[name].prepare()
+    model = spec.build(**spec.network)
+    history = train(
+        model,
+        prepared.images,
+        epochs=spec.epochs,
+        **spec.training,
+        **prepared.train,
+        device=device,
+        state=state_path(name),
+        configuration=spec.configuration,
+        progress=progress,
+    )
+    path = checkpoint_path(name)
+    sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
+    stored = spec.build(**spec.network)
+    load_checkpoint(path, stored, spec.configuration, sha256)
+    timing = read_tensors(state_path(name))[1]["timing"]
+    return {
+        "configuration": spec.configuration,
+        "epochs": spec.epochs,
+        "history": columns(history),
+        "results": evaluated(stored, prepared.results),
+        "checkpoint": {"file": path.name, "sha256": sha256, "bytes": path.stat().st_size},
+        "seconds": round(sum(row["seconds"] for row in timing), 1),
+        "seconds_per_epoch": [row["seconds"] for row in timing],
+        "device": sorted({row["device"] for row in timing}),
+        "threads": sorted({row["threads"] for row in timing}),
+    }
+
+
+def columns(rows: Sequence[Mapping]) -> dict[str, list]:
+    """A table given row by row, column by column."""
+    return {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
 
 
 def load_manifest(name: str) -> dict:
@@ -72,32 +298,109 @@ def load_manifest(name: str) -> dict:
     StorageError
         If its manifest is missing or damaged.
     """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"there is no experiment {name!r}; there are {sorted(EXPERIMENTS)}")
+    if name not in names():
+        raise ValueError(f"there is no experiment {name!r}; there are {names()}")
     mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
     return read_json(manifest_path(name), mend)
 
 
+def load_network(name: str) -> "Module":
+    """The network that a full run left, ready to be used: in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If no network's run has that name.
+    StorageError
+        If its manifest or its weights are missing, damaged, or don't belong together.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"there is no network {name!r}; there are {sorted(NETWORKS)}")
+    spec = NETWORKS[name]
+    model = spec.build(**spec.network)
+    sha256 = load_manifest(name)["checkpoint"]["sha256"]
+    load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
+    return model.eval()
+
+
 def describe(name: str) -> str:
-    """A line that says what an experiment is and whether it has been run."""
+    """A line that says what an experiment is and how far it has got."""
     done = "run" if manifest_path(name).exists() else "not run"
-    return f"{name:24}{done:10}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+    if name not in NETWORKS:
+        return f"{name:24}{done:24}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+    epochs = NETWORKS[name].epochs
+    if manifest_path(name).exists():
+        done = f"run, {load_manifest(name)['epochs']} epochs"
+    if state_path(name).exists():
+        behind = len(read_tensors(state_path(name))[1]["history"])
+        if behind < epochs:
+            done = f"{behind} of {epochs} epochs"
+    return f"{name:24}{done:24}{NETWORKS[name].summary}"
+
+
+def print_progress(name: str, epochs: int) -> Callable[[int, float, Mapping], None]:
+    """Callback of a run: a line with a bar on a terminal, else a line for each epoch."""
+
+    def progress(done: int, share: float, losses: Mapping) -> None:
+        told = ", ".join(f"{k} {v:.5f}" for k, v in losses.items() if isinstance(v, float))
+        if sys.stderr.isatty():
+            filled = round(20 * (done + share) / epochs)
+            bar = "█" * filled + "·" * (20 - filled)
+            print(f"\r{name} {bar} {done}/{epochs} epochs, {told}  ", end="", file=sys.stderr)
+        elif share == 0:
+            print(f"{name} {done}/{epochs} epochs, {told}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -> int:
+    """Run experiments in processes of their own, ``jobs`` at a time; returns how many failed."""
+
+    def one(name: str) -> int:
+        command = [sys.executable, "-m", "helpers.experiments", name, *options]
+        return subprocess.run(command).returncode != 0
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return sum(pool.map(one, chosen))
+
+
+def run_here(name: str, device: str, threads: int | None) -> None:
+    """Run one experiment in this process and say what came of it."""
+    progress = None
+    if name in NETWORKS:
+        import torch
+
+        if threads:
+            torch.set_num_threads(threads)
+        progress = print_progress(name, NETWORKS[name].epochs)
+    try:
+        manifest = run(name, device=device, progress=progress)
+    except StorageError as error:
+        raise SystemExit(f"{name}: {error}") from None
+    print(f"{name}: {manifest['seconds']} s, {manifest_path(name)}")
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m helpers.experiments")
-    parser.add_argument("name", nargs="?", choices=sorted(EXPERIMENTS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     parser.add_argument("--list", action="store_true", help="show what there is")
+    parser.add_argument("--jobs", type=int, default=1, help="networks trained side by side")
+    parser.add_argument("--threads", type=int, help="threads for each of them")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     arguments = parser.parse_args()
-    if arguments.list or arguments.name is None:
-        print("\n".join(map(describe, sorted(EXPERIMENTS))))
-        return
-    try:
-        manifest = run(arguments.name)
-    except StorageError as error:
-        raise SystemExit(f"{arguments.name}: {error}") from None
-    print(f"{arguments.name}: {manifest['seconds']} s, {manifest_path(arguments.name)}")
+    if unknown := set(arguments.names) - set(names()):
+        parser.error(f"there is no experiment {sorted(unknown)}; there are {names()}")
+    if arguments.list or not arguments.names:
+        print("\n".join(map(describe, names())))
+    elif arguments.jobs == 1:
+        for name in arguments.names:
+            run_here(name, arguments.device, arguments.threads)
+    else:
+        threads = ["--threads", str(arguments.threads or 1)]
+        options = [*threads, "--device", arguments.device]
+        if failed := run_side_by_side(arguments.names, arguments.jobs, options):
+            raise SystemExit(f"{failed} of {len(arguments.names)} runs failed")
 
 
 if __name__ == "__main__":

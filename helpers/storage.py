@@ -93,13 +93,21 @@ def install_files(source: Path, target: Path, sha256: Mapping[str, str]) -> None
             os.replace(folder / name, target / name)
 
 
-def write_json(path: Path, record: dict) -> None:
-    """Write a record for people and programs to read, in one step."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: whatever happens, the old one is there or the new one."""
     with incoming(path.parent) as folder:
         arrived = folder / path.name
-        text = json.dumps(record, indent=2, ensure_ascii=False)
-        arrived.write_text(text + "\n", encoding="utf-8")
+        with arrived.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(arrived, path)
+
+
+def write_json(path: Path, record: dict) -> None:
+    """Write a record for people and programs to read, in one step."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    write_whole(path, f"{text}\n".encode())
 
 
 def read_json(path: Path, mend: str) -> dict:
