@@ -34,6 +34,22 @@ PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
 PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
 FASHION_MNIST_IMAGES = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
 HELD_OUT = 5_000  # training images on which autoencoders are chosen
+CHOICE_EPOCHS = 2
+CHOICE_TRAINING = {
+    "batch_size": 128,
+    "learning_rate": 2e-3,
+    "schedule": "one-cycle",
+    "schedule_epochs": CHOICE_EPOCHS,
+    "seed": 0,
+}
+DENSE_CODE_CANDIDATES = (
+    {"training": {"schedule": "constant", "learning_rate": 1e-3}},
+    {},
+    {"training": {"learning_rate": 4e-3}},
+    {"network": {"hidden": 256}},
+    {"network": {"channels": [16, 32]}},
+    {"network": {"channels": [16, 32], "hidden": 256}},
+)
 # chosen on held-out images
 DENSE_CODE = {"channels": [32, 64], "hidden": 0}
 DENSE_CODE_TRAINING = {
@@ -181,7 +197,36 @@ def dense_code_run(d: int) -> NetworkRun:
     )
 
 
-EXPERIMENTS: dict[str, Callable[[], dict]] = {"pca-fashion-mnist": pca_fashion_mnist}
+def choose_dense_code() -> dict:
+    """Short trainings of autoencoders with 32 numbers, judged on 5,000 held-out training images."""
+    from helpers.autoencoder import parameter_count
+    from helpers.training import evaluated, train
+
+    prepared = prepare_held_out()
+    rows = []
+    for candidate in DENSE_CODE_CANDIDATES:
+        network = {"channels": [32, 64], "hidden": 0} | candidate.get("network", {})
+        training = CHOICE_TRAINING | candidate.get("training", {})
+        model = build_autoencoder(kind="dense code", seed=0, d=32, **network)
+        started = time.monotonic()
+        train(model, prepared.images, epochs=CHOICE_EPOCHS, **training)
+        rows.append(
+            {**network, **training, "parameters": parameter_count(model)}
+            | {"seconds": round(time.monotonic() - started, 1)}
+            | evaluated(model, prepared.train["evaluate"])
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    return {
+        "configuration": {"d": 32, "epochs": CHOICE_EPOCHS, "held_out": HELD_OUT, "seed": 0},
+        "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[:1]},
+        "results": columns(rows),
+    }
+
+
+EXPERIMENTS: dict[str, Callable[[], dict]] = {
+    "pca-fashion-mnist": pca_fashion_mnist,
+    "fashion-mnist-choice": choose_dense_code,
+}
 NETWORKS: dict[str, NetworkRun] = {
     "fashion-mnist": NetworkRun(
         summary="the convolutional autoencoder with a code of 288 numbers, as its source trained it",
@@ -366,13 +411,11 @@ def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -
 
 def run_here(name: str, device: str, threads: int | None) -> None:
     """Run one experiment in this process and say what came of it."""
-    progress = None
-    if name in NETWORKS:
+    if threads:
         import torch
 
-        if threads:
-            torch.set_num_threads(threads)
-        progress = print_progress(name, NETWORKS[name].epochs)
+        torch.set_num_threads(threads)
+    progress = print_progress(name, NETWORKS[name].epochs) if name in NETWORKS else None
     try:
         manifest = run(name, device=device, progress=progress)
     except StorageError as error:
