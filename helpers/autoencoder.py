@@ -160,6 +160,50 @@ def image_errors(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Te
     return torch.cat(parts).double()
 
 
+@torch.no_grad()
+def codes(model: nn.Module, images: np.ndarray) -> np.ndarray:
+    """The code of each image, flattened.
+
+    Parameters
+    ----------
+    model : Module
+        In evaluation mode.
+    images : ndarray of shape (N, H, W)
+
+    Returns
+    -------
+    ndarray of shape (N, d), float32
+    """
+    parts = [model.encode(batch).flatten(1) for batch in to_tensor(images).split(1000)]
+    return torch.cat(parts).numpy()
+
+
+@torch.no_grad()
+def decoded(model: nn.Module, flat: np.ndarray, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """The images that codes stand for.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (N, d)
+    shape : tuple of int
+        Of a code, where the network's isn't flat: (32, 3, 3).
+
+    Returns
+    -------
+    ndarray of shape (N, H, W), float32
+    """
+    tensor = torch.from_numpy(np.asarray(flat, np.float32))
+    if shape:
+        tensor = tensor.unflatten(1, shape)
+    return torch.cat([model.decode(batch)[:, 0] for batch in tensor.split(1000)]).numpy()
+
+
+def rebuilt(model: nn.Module, images: np.ndarray) -> np.ndarray:
+    """What a network makes of images (N, H, W), which it sees through their codes; as many back."""
+    with torch.no_grad():
+        return torch.cat([model(batch)[:, 0] for batch in to_tensor(images).split(1000)]).numpy()
+
+
 def parameter_count(model: nn.Module) -> int:
     """How many numbers a network learns."""
     return sum(parameter.numel() for parameter in model.parameters())

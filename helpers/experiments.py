@@ -18,11 +18,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from helpers.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
-from helpers.pca import compression_table, pca_from_covariance
+from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.spectrum import components_for_share
-from helpers.storage import DATA, StorageError, read_json, write_json
+from helpers.storage import (
+    DATA,
+    StorageError,
+    read_array,
+    read_json,
+    write_array,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
 MANIFESTS = DATA / "experiments"
 CHECKPOINTS = DATA / "checkpoints"
 RUNS = DATA / "runs"
+MAPS = DATA / "maps" / "fashion-mnist-tsne.npy"
+TSNE_PERPLEXITIES = (5, 10, 30, 50, 100, 300)
 PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
 PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
 FASHION_MNIST_IMAGES = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
@@ -223,7 +234,60 @@ def choose_dense_code() -> dict:
     }
 
 
+def maps_by_tsne() -> dict:
+    """Maps of 1,000 test images by t-SNE: of their pixels and of their codes, by several settings."""
+    from helpers.autoencoder import codes
+    from helpers.embedding import tsne
+
+    test, _ = load_fashion_mnist("test")
+    images = test[mapped_images()]
+    train, _ = load_fashion_mnist("train")
+    pca = pca_from_covariance(train.reshape(len(train), -1), 50)
+    pixels = images.reshape(len(images), -1)
+    spaces = {
+        "pixels": pixels,
+        "50 components": project(pca, pixels),
+        "code of 288": codes(load_network("fashion-mnist"), images),
+        "code of 32": codes(load_network("fashion-mnist-32"), images),
+    }
+    wanted = {f"{space}, perplexity 30": (space, {}) for space in spaces}
+    for perplexity in TSNE_PERPLEXITIES:
+        wanted[f"code of 32, perplexity {perplexity}"] = ("code of 32", {"perplexity": perplexity})
+    for seed in (0, 1):
+        options = {"start": "random", "seed": seed}
+        wanted[f"code of 32, random start {seed}"] = ("code of 32", options)
+    maps = np.stack([tsne(spaces[space], **options) for space, options in wanted.values()])
+    return {
+        "configuration": {"images": len(images), "maps": list(wanted)},
+        "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[1:]}
+        | {
+            n: load_manifest(n)["checkpoint"]["sha256"]
+            for n in ("fashion-mnist", "fashion-mnist-32")
+        },
+        "arrays": {"file": MAPS.name, "sha256": write_array(MAPS, maps)},
+    }
+
+
+def mapped_images() -> np.ndarray:
+    """Positions of the 1,000 test images that are mapped, drawn at random, rising."""
+    return np.sort(np.random.default_rng(0).choice(10_000, 1_000, replace=False))
+
+
+def load_maps() -> dict[str, np.ndarray]:
+    """The maps that ``fashion-mnist-tsne`` left, each of shape (1000, 2).
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or damaged.
+    """
+    manifest = load_manifest("fashion-mnist-tsne")
+    maps = read_array(MAPS, manifest["arrays"]["sha256"])
+    return dict(zip(manifest["configuration"]["maps"], maps, strict=True))
+
+
 EXPERIMENTS: dict[str, Callable[[], dict]] = {
+    "fashion-mnist-tsne": maps_by_tsne,
     "pca-fashion-mnist": pca_fashion_mnist,
     "fashion-mnist-choice": choose_dense_code,
 }

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
@@ -102,6 +105,26 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(arrived, path)
+
+
+def write_array(path: Path, array: np.ndarray) -> str:
+    """Write an array of numbers as .npy in one step; returns the file's SHA-256."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_whole(path, content.getvalue())
+    return hashlib.sha256(content.getvalue()).hexdigest()
+
+
+def read_array(path: Path, sha256: str) -> np.ndarray:
+    """An array that :func:`write_array` wrote, once its checksum has been confirmed.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or holds something else.
+    """
+    content = read_verified(path, sha256, "`git checkout -- data` restores it.")
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def write_json(path: Path, record: dict) -> None:

@@ -9,11 +9,15 @@ from helpers.autoencoder import (
     ConvolutionalAutoencoder,
     DenseCodeAutoencoder,
     LinearAutoencoder,
+    codes,
+    decoded,
     image_errors,
     parameter_count,
+    rebuilt,
     reconstruction_errors,
     to_tensor,
 )
+from helpers.interpolation import straight_path
 from helpers.pca import error_curve, pca_from_covariance
 from helpers.training import seeded, train
 
@@ -39,7 +43,7 @@ def test_shapes_of_code_and_reconstruction(build, code, count):
     rebuilt = model.decode(codes)
     assert rebuilt.shape == images.shape
     assert torch.equal(model(images), rebuilt)
-    assert 0 <= float(rebuilt.min()) <= float(rebuilt.max()) <= 1
+    assert 0 <= rebuilt.min().item() <= rebuilt.max().item() <= 1
 
 
 def conv(i, o, k):
@@ -122,3 +126,18 @@ def test_images_become_tensors_with_a_channel():
 def test_what_is_no_image_is_refused(images, words):
     with pytest.raises(ValueError, match=words):
         to_tensor(images)
+
+
+@pytest.mark.parametrize(
+    ("build", "numbers", "shape"),
+    [(ConvolutionalAutoencoder, 288, (32, 3, 3)), (lambda: DenseCodeAutoencoder(9), 9, ())],
+)
+def test_a_path_between_codes_ends_at_the_reconstructions(build, numbers, shape):
+    model, images = seeded(build, 0).eval(), some_images(1003)[:, 0].numpy()
+    found = codes(model, images)
+    assert found.shape == (1003, numbers)
+    both = rebuilt(model, images)
+    assert both.shape == images.shape
+    path = straight_path(found[0], found[1002], np.linspace(0, 1, 4))
+    ends = decoded(model, path, shape)[[0, -1]]
+    np.testing.assert_allclose(ends, both[[0, 1002]], atol=1e-6)

@@ -19,8 +19,8 @@ FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation"),
     ("pca", "ratings_files", "training", "autoencoder"),
-    ("embedding", "experiments", "plots.pca", "plots.autoencoder"),
-    ("explore", "display"),
+    ("embedding", "plots.pca", "plots.autoencoder"),
+    ("explore", "display", "experiments"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
 # made of torch; everything else loads it only when it is needed
