@@ -109,6 +109,30 @@ class DenseCodeAutoencoder(nn.Module):
         return self.decode(self.encode(images))
 
 
+def size_after(layer: nn.Module, size: int) -> int:
+    """Height (or width) of an image after a layer, by the formulas of convolution arithmetic.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Parameters
+    ----------
+    layer : Module
+        With square kernels and equal strides, as all of ours.
+    size : int
+        Height before it.
+    """
+    if isinstance(layer, nn.ConvTranspose2d):
+        kernel = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
+        copies = (size - 1) * layer.stride[0]
+        return copies - 2 * layer.padding[0] + kernel + layer.output_padding[0]
+    if isinstance(layer, nn.Conv2d):
+        kernel = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
+        return (size + 2 * layer.padding[0] - kernel) // layer.stride[0] + 1
+    if isinstance(layer, nn.MaxPool2d):
+        return (size - layer.kernel_size) // layer.stride + 1
+    return size
+
+
 def to_tensor(images: np.ndarray) -> Tensor:
     """Images (N, H, W) with values in [0, 1] as a tensor (N, 1, H, W), float32.
 

@@ -15,6 +15,7 @@ from helpers.autoencoder import (
     parameter_count,
     rebuilt,
     reconstruction_errors,
+    size_after,
     to_tensor,
 )
 from helpers.interpolation import straight_path
@@ -141,3 +142,23 @@ def test_a_path_between_codes_ends_at_the_reconstructions(build, numbers, shape)
     path = straight_path(found[0], found[1002], np.linspace(0, 1, 4))
     ends = decoded(model, path, shape)[[0, -1]]
     np.testing.assert_allclose(ends, both[[0, 1002]], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [7, 8, 11])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(1, 1, 3),
+        nn.Conv2d(1, 1, 4, stride=3, padding=2, dilation=2),
+        nn.ConvTranspose2d(1, 1, 3),
+        nn.ConvTranspose2d(1, 1, 3, stride=2, output_padding=1),
+        nn.ConvTranspose2d(1, 1, 4, stride=3, padding=2, output_padding=1, dilation=2),
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, stride=2),
+        nn.Sigmoid(),
+    ],
+    ids=str,
+)
+def test_sizes_by_formula_are_those_of_torch(layer, size):
+    found = layer(torch.zeros(1, 1, size, size)).shape
+    assert found[2:] == (size_after(layer, size),) * 2

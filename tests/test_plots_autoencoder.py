@@ -89,17 +89,19 @@ def test_histories_show_both_runs():
 
 @pytest.mark.parametrize("d", [8, 64])
 def test_code_sizes_show_images_and_points(d):
-    curve = 0.08 / (1 + np.arange(100))
     by = {8: IMAGES * 0.5, 64: IMAGES * 2}
-    picture = plot_code_sizes(IMAGES, by, by, curve, {8: 0.004, 64: 0.001}, d)
+    errors = {"PCA": {2: 0.04, 8: 0.02, 64: 0.01}, "autoencoder": {8: 0.004, 64: 0.001}}
+    picture = plot_code_sizes(IMAGES, by, by, errors | {"source": {288: 0.01}}, d)
     left, right = picture.axes
     sheet = left.get_images()[0].get_array()
     np.testing.assert_allclose(sheet[:5, :4], IMAGES[0])
     np.testing.assert_allclose(sheet[6:11, :4], by[d][0].clip(0, 1))
-    marks = [line.get_data() for line in right.get_lines()[-2:]]
-    assert marks == [([d], [curve[d]]), ([d], [{8: 0.004, 64: 0.001}[d]])]
+    marks = {line.get_color(): line for line in right.get_lines() if len(line.get_xdata()) == 1}
+    at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks.values()]
+    assert at == [(d, errors["PCA"][d]), (d, errors["autoencoder"][d]), (288, 0.01)]
     assert f"of {d} numbers each" in picture.alt
-    assert f"{curve[d]:.4f} for PCA" in picture.alt
+    assert f"{errors['PCA'][d]:.4f} for PCA" in picture.alt
+    assert f"{errors['autoencoder'][d] / errors['PCA'][d]:.0%}" in right.get_title(loc="left")
 
 
 def test_maps_show_every_point_with_the_look_of_its_class():

@@ -191,7 +191,7 @@ def plot_histories(
     ticks = [0.002, 0.005, 0.01, 0.02, 0.05]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
-    axes.set(ylim=(min([*lines.values(), ours.min()]) * 0.85, 0.06))
+    axes.set(ylim=(min([*lines.values(), ours.min()]) * 0.75, 0.06))
     axes.set(title=title, xlabel="epoch", ylabel="test MSE")
     return picture
 
@@ -201,26 +201,24 @@ def plot_code_sizes(
     images: np.ndarray,
     by_pca: Mapping[int, np.ndarray],
     by_network: Mapping[int, np.ndarray],
-    curve: np.ndarray,
-    errors: Mapping[int, float],
+    errors: Mapping[str, Mapping[int, float]],
     d: int,
 ) -> Picture:
-    """Images rebuilt from d numbers by PCA and by an autoencoder, and both error curves.
+    """Images rebuilt from d numbers by PCA and by an autoencoder, and the error of each.
 
     Parameters
     ----------
     images : ndarray of shape (M, H, W)
     by_pca, by_network : mapping from d to ndarray of shape (M, H, W)
-    curve : ndarray of shape (K + 1,)
-        Test error of PCA from 0, 1, …, K numbers.
-    errors : mapping from d to test error of the autoencoder
+    errors : mapping from "PCA", "autoencoder" and "source" to mapping from d to test error
     d : int
-        One of the keys.
+        A key of all but the last.
     """
+    pca, network = errors["PCA"], errors["autoencoder"]
     picture = new_picture(
         f"{len(images)} test images and what PCA and an autoencoder make of {d} numbers each; "
-        f"beside them the test error against the number of numbers: {curve[d]:.4f} for PCA and "
-        f"{errors[d]:.4f} for the autoencoder at {d}.",
+        f"beside them the test error against the number of numbers: {pca[d]:.4f} for PCA and "
+        f"{network[d]:.4f} for the autoencoder at {d}.",
         height=3.9,
         layout=None,
     )
@@ -229,21 +227,23 @@ def plot_code_sizes(
     _rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
     left.set_title(f"{images[0].size} pixels, or {d} numbers an image")
     right = picture.add_axes((0.75, 0.19, 0.23, 0.69))
-    numbers = np.arange(1, len(curve))
-    right.plot(numbers, curve[1:], color=BLUE, marker="", ls="--")
-    sizes = sorted(errors)
-    right.plot(sizes, [errors[k] for k in sizes], color=VERMILLION, marker="s")
-    right.plot([d, d], [curve[d], errors[d]], color=GREY, marker="", ls="-", lw=2, zorder=1)
-    right.plot(d, curve[d], color=BLUE, marker="o", markersize=11)
-    right.plot(d, errors[d], color=VERMILLION, marker="s", markersize=11)
+    looks = {"PCA": (BLUE, "o", "--"), "autoencoder": (VERMILLION, "s", "-")}
+    right.plot([d, d], [pca[d], network[d]], color=GREY, marker="", ls="-", lw=2)
+    for name, (color, marker, line) in looks.items():
+        right.plot(
+            *zip(*sorted(errors[name].items()), strict=True), color=color, ls=line, marker=""
+        )
+        right.plot(d, errors[name][d], color=color, marker=marker, markersize=11)
+    right.plot(*zip(*errors["source"].items(), strict=True), color=GREEN, marker="^", markersize=11)
+    right.text(26, 0.022, "PCA", color=BLUE, weight="bold")
+    right.text(4.2, 0.0012, "autoencoder", color=VERMILLION, weight="bold")
+    right.text(330, 0.0125, "source", color=GREEN, weight="bold", ha="right")
     right.set_xscale("log")
-    right.text(64, curve[64] * 1.35, "PCA", color=BLUE, weight="bold")
-    right.text(5, 0.0015, "autoencoder", color=VERMILLION, weight="bold")
     ticks = [2, 8, 32, 128]
     right.set_xticks(ticks, [str(tick) for tick in ticks])
     right.set_xticks([], minor=True)
-    right.set(xlim=(1.8, 300), ylim=(0, 0.05), xlabel="numbers, d")
-    right.set_title(f"MSE: {errors[d] / curve[d]:.0%} of PCA's")
+    right.set(xlim=(1.8, 380), ylim=(0, 0.05), xlabel="numbers, d")
+    right.set_title(f"MSE: {network[d] / pca[d]:.0%} of PCA's")
     return picture
 
 
