@@ -250,9 +250,11 @@ def maps_by_tsne() -> dict:
         "code of 288": codes(load_network("fashion-mnist"), images),
         "code of 32": codes(load_network("fashion-mnist-32"), images),
     }
+    spaces |= made_up_clouds()
     wanted = {f"{space}, perplexity 30": (space, {}) for space in spaces}
     for perplexity in TSNE_PERPLEXITIES:
         wanted[f"code of 32, perplexity {perplexity}"] = ("code of 32", {"perplexity": perplexity})
+    wanted["one cloud, perplexity 5"] = ("one cloud", {"perplexity": 5})
     for seed in (0, 1):
         options = {"start": "random", "seed": seed}
         wanted[f"code of 32, random start {seed}"] = ("code of 32", options)
@@ -266,6 +268,20 @@ def maps_by_tsne() -> dict:
         },
         "arrays": {"file": MAPS.name, "sha256": write_array(MAPS, maps)},
     }
+
+
+def made_up_clouds() -> dict[str, np.ndarray]:
+    """Points (1000, 32) whose shape is known: one round cloud, and three of which nothing is alike.
+
+    The three are 10 and 50 apart along the first axis, and the second is three times as wide.
+    """
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(1_000, 32))
+    three = rng.normal(size=(1_000, 32))
+    which = np.arange(1_000) % 3
+    three[which == 1] *= 3
+    three[:, 0] += np.array([0, 10, 60])[which]
+    return {"one cloud": one, "three clouds": three}
 
 
 def mapped_images() -> np.ndarray:

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -315,6 +316,41 @@ def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
     errors = reconstruction_errors(load_network(name), test, batch_size=1024)
     # the same arithmetic in another order: processors differ in the last of float32's seven digits
     assert errors["exact"] == pytest.approx(manifest["results"]["test"], rel=1e-4)
+
+
+def test_maps_are_checked_and_named():
+    maps = experiments.load_maps()
+    assert {points.shape for points in maps.values()} == {(1_000, 2)}
+    assert len(maps) == len(load_manifest("fashion-mnist-tsne")["configuration"]["maps"]) > 10
+    assert all(np.isfinite(points).all() for points in maps.values())
+    assert not np.array_equal(maps["pixels, perplexity 30"], maps["code of 32, perplexity 30"])
+
+
+def test_mapped_images_are_a_thousand_different_ones_of_every_class():
+    chosen = experiments.mapped_images()
+    assert len(set(chosen)) == len(chosen) == 1_000
+    assert (np.diff(chosen) > 0).all()
+    _, counts = np.unique(load_fashion_mnist("test")[1][chosen], return_counts=True)
+    assert counts.min() > 70
+
+
+def test_made_up_clouds_have_the_shape_that_is_said_of_them():
+    clouds = experiments.made_up_clouds()
+    three = [clouds["three clouds"][i::3] for i in range(3)]
+    centres = np.array([cloud[:, 0].mean() for cloud in three])
+    np.testing.assert_allclose(np.diff(centres), [10, 50], atol=0.5)
+    np.testing.assert_allclose([cloud[:, 1:].std() for cloud in three], [1, 3, 1], rtol=0.05)
+    assert np.std(clouds["one cloud"]) == pytest.approx(1, rel=0.02)
+
+
+def test_networks_were_chosen_by_what_was_held_out():
+    table = load_manifest("fashion-mnist-choice")["results"]
+    best = int(np.argmin(table["held_out"]))
+    chosen = NETWORKS["fashion-mnist-32"]
+    assert table["channels"][best] == chosen.network["channels"]
+    assert table["hidden"][best] == chosen.network["hidden"]
+    assert table["learning_rate"][best] == chosen.training["learning_rate"]
+    assert table["schedule"][best] == chosen.training["schedule"]
 
 
 def test_no_state_or_stray_file_ships():

@@ -66,7 +66,7 @@ def plot_rows(
     if len(counts) != 1:
         raise ValueError(f"rows have different numbers of images: {sorted(counts)}")
     columns = counts.pop()
-    left = 0.02 + 0.0092 * max(map(len, rows))
+    left = 0.025 + 0.0108 * max(map(len, rows))
     height_of_row = 10 * (0.98 - left) / columns
     top, bottom = 0.42 * bool(title), 0.34 * bool(under)
     height = height_of_row * len(rows) + top + bottom + 0.1
@@ -262,7 +262,8 @@ def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.margins(0.03)
+    axes.margins(0.06)
+    axes.set_aspect("equal", adjustable="datalim")
 
 
 @styled
@@ -445,7 +446,7 @@ def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -
     """
     areas = ", ".join(f"{name} {area:.2f}" for name, (_, _, area) in curves.items())
     picture = new_picture(
-        f"Left: histograms of the reconstruction error of {', '.join(scores)}. Right: the ROC "
+        f"Left: histograms, each scaled to its peak, of the reconstruction error of {', '.join(scores)}. Right: the ROC "
         f"curves, with the areas {areas}.",
         height=4.4,
     )
@@ -458,10 +459,11 @@ def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -
     )
     for name, values in scores.items():
         color, line = looks[name]
-        heights = np.histogram(values, edges)[0] / len(values)
+        heights = np.histogram(values, edges)[0]
+        heights = heights / heights.max()
         left.stairs(heights, edges, color=color, ls=line, lw=2.5, label=name)
     left.set_xscale("log")
-    left.set(title="share of the images", xlabel="reconstruction error (MSE)", yticks=[])
+    left.set(title="how many, scaled to the peak", xlabel="reconstruction error (MSE)", yticks=[])
     left.legend(frameon=False, fontsize=12, loc="upper left", bbox_to_anchor=(0, 1))
     for name, (false, true, area) in curves.items():
         color, line = looks[name]

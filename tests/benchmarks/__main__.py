@@ -16,7 +16,7 @@ from pathlib import Path
 from helpers.storage import BENCHMARKS as RESULTS
 from helpers.storage import StorageError, read_json, write_json
 
-PARTS = ("course", "pca")
+PARTS = ("course", "pca", "autoencoder")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "torch")
 
 
