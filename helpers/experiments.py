@@ -271,17 +271,16 @@ def maps_by_tsne() -> dict:
 
 
 def made_up_clouds() -> dict[str, np.ndarray]:
-    """Points (1000, 32) whose shape is known: one round cloud, and three of which nothing is alike.
+    """Points whose shape is known: a round cloud in the plane, and three clouds with 10 axes.
 
-    The three are 10 and 50 apart along the first axis, and the second is three times as wide.
+    Of the three, whose points take turns, the second lies 30 from the first along the first axis
+    and the third 150 from the second; the second is three times as wide as the others.
     """
     rng = np.random.default_rng(0)
-    one = rng.normal(size=(1_000, 32))
-    three = rng.normal(size=(1_000, 32))
     which = np.arange(1_000) % 3
-    three[which == 1] *= 3
-    three[:, 0] += np.array([0, 10, 60])[which]
-    return {"one cloud": one, "three clouds": three}
+    three = rng.normal(size=(1_000, 10)) * np.array([1, 3, 1])[which, None]
+    three[:, 0] += np.array([0, 30, 180])[which]
+    return {"one cloud": rng.normal(size=(1_000, 2)), "three clouds": three}
 
 
 def mapped_images() -> np.ndarray:
