@@ -7,6 +7,7 @@ on from there. Its weights end in ``data/checkpoints/``.
 """
 
 import argparse
+import hashlib
 import platform
 import subprocess
 import sys
@@ -21,8 +22,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.checkpoints import load_checkpoint, read_tensors, save_checkpoint
+from helpers.factorization import (
+    fit_biases,
+    predict,
+    principal_axes,
+    rmse,
+    search_als,
+    typical_user,
+)
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
+from helpers.ratings import Ratings, generate_ratings, hold_out, prune
 from helpers.spectrum import components_for_share
 from helpers.storage import (
     DATA,
@@ -70,6 +80,9 @@ DENSE_CODE_TRAINING = {
     "schedule_epochs": 15,
     "seed": 0,
 }
+MORE_THAN = 10  # ratings that users and restaurants of chapter 2 have
+GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 
 
 def pca_fashion_mnist() -> dict:
@@ -88,6 +101,51 @@ def pca_fashion_mnist() -> dict:
             "components_for_share": shares,
         },
     }
+
+
+def ratings_grid() -> dict:
+    """ALS on generated ratings for each number of factors and penalty, with the errors of each."""
+    ratings, _ = generate_ratings(np.random.default_rng(0))
+    parts = hold_out(prune(ratings, MORE_THAN)[0], np.random.default_rng(0))
+    return {
+        "configuration": {"seed": 0, "more_than": MORE_THAN, "ratings": len(ratings.stars)},
+        "data": {"stars": hashlib.sha256(ratings.stars.tobytes()).hexdigest()},
+        "results": grid_of_fits(*parts, GRID_KS, GRID_PENALTIES),
+    }
+
+
+def grid_of_fits(
+    train: Ratings,
+    validation: Ratings,
+    test: Ratings,
+    ks: Sequence[int],
+    penalties: Sequence[float],
+) -> list[dict]:
+    """What chapter 2's sliders show of each fit: errors, spectrum and one user's predictions.
+
+    Returns
+    -------
+    list of dict
+        ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
+        ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
+        :func:`helpers.factorization.typical_user` finds: first of the training ratings, then of
+        the validation ratings.
+    """
+    baseline = fit_biases(train)
+    user = typical_user(train)
+    shown = [part.users == user for part in (train, validation)]
+    items = np.concatenate([train.items[shown[0]], validation.items[shown[1]]])
+    records = []
+    for k, penalty, model in search_als(train, baseline, ks, penalties):
+        errors = (rmse(model, part) for part in (train, validation, test))
+        predicted = predict(model, np.full(len(items), user), items)
+        records.append(
+            {"k": k, "penalty": penalty}
+            | dict(zip(("training", "validation", "test"), errors, strict=True))
+            | {"singular_values": principal_axes(model)[1].round(2).tolist()}
+            | {"predicted": predicted.round(3).tolist()}
+        )
+    return records
 
 
 @dataclass(frozen=True)
@@ -305,6 +363,7 @@ EXPERIMENTS: dict[str, Callable[[], dict]] = {
     "fashion-mnist-tsne": maps_by_tsne,
     "pca-fashion-mnist": pca_fashion_mnist,
     "fashion-mnist-choice": choose_dense_code,
+    "ratings-grid": ratings_grid,
 }
 NETWORKS: dict[str, NetworkRun] = {
     "fashion-mnist": NetworkRun(

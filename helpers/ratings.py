@@ -12,8 +12,10 @@ from scipy.special import ndtr, ndtri
 
 N_USERS = 337_867
 N_ITEMS = 5_899
-CUISINES = ("Italian", "Mexican", "Chinese", "Indian", "Burgers", "Sushi", "Vegan", "Breakfast")
-TASTES = (*CUISINES, "expensive")
+# Around a circle of taste: who likes one cuisine likes its neighbours, and less what lies opposite.
+CUISINES = ("Burgers", "Mexican", "Indian", "Chinese", "Sushi", "Vegan", "Italian", "Breakfast")
+PRICES = ("$", "$$", "$$$", "$$$$")
+PRICE_SHARES = (0.3, 0.5, 0.15, 0.05)
 
 # Activity and popularity, fitted to what recursive pruning leaves of the real data: of users and
 # restaurants with more than 10 ratings 11,275 × 3,531 with 285,343, with more than 20 3,529 × 2,072.
@@ -21,9 +23,10 @@ ACTIVITY_LOG_MEAN, ACTIVITY_SCALE, ACTIVITY_POWER, MOST_ACTIVE = -0.4552, 1.0037
 POPULARITY_SCALE, POPULARITY_POWER = 1.6322, 0.8946
 
 MEAN_STARS = 4.45
-USER_SPREAD, ITEM_SPREAD = 0.35, 0.40  # standard deviations of the biases, in stars
-TASTE_SPREAD = 0.45  # of what a user thinks of a cuisine, in stars
-NOISE = 0.8
+USER_SPREAD, ITEM_SPREAD = 0.4, 0.4  # standard deviations of the biases, in stars
+TASTE_SPREAD = (0.4, 0.4, 0.25)  # of what users think of each trait, in stars
+CUISINE_SCATTER = 0.25  # of restaurants around the place of their cuisine
+NOISE = 0.75
 BAD_VISIT, BAD_VISIT_NOISE = 2.9, 1.1  # what goes wrong on a bad day, in stars
 BAD_VISIT_SHARE, BAD_VISIT_POWER = 0.36, 0.5  # who rates seldom rates often in anger
 
@@ -62,10 +65,12 @@ class Truth:
     ----------
     user_bias : ndarray of shape (users,)
     item_bias : ndarray of shape (items,)
-    user_taste : ndarray of shape (users, 9)
-        What a user thinks of each of ``TASTES``.
-    item_traits : ndarray of shape (items, 9)
-        1 for the restaurant's cuisine and 0 for the others; last its price, centred.
+    user_taste : ndarray of shape (users, 3)
+        What a user thinks of each trait.
+    item_traits : ndarray of shape (items, 3)
+        Place in the plane of cuisines, and price; each with mean about 0 and variance about 1.
+    cuisine, price : ndarray of shape (items,), int
+        Positions in ``CUISINES`` and ``PRICES``.
     bad_visit_share : ndarray of shape (users,)
         How often a user rates after a visit that went wrong.
     """
@@ -74,12 +79,9 @@ class Truth:
     item_bias: np.ndarray
     user_taste: np.ndarray
     item_traits: np.ndarray
+    cuisine: np.ndarray
+    price: np.ndarray
     bad_visit_share: np.ndarray
-
-    @property
-    def cuisines(self) -> np.ndarray:
-        """Name of each restaurant's cuisine, shape (items,)."""
-        return np.array(CUISINES)[self.item_traits[:, :-1].argmax(axis=1)]
 
 
 def generate_ratings(
@@ -133,18 +135,20 @@ def _spread_normal(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def _draw_truth(rng: np.random.Generator, activity: np.ndarray, n_items: int) -> Truth:
     n_users = len(activity)
-    traits = np.zeros((n_items, len(TASTES)))
-    traits[np.arange(n_items), rng.integers(0, len(CUISINES), n_items)] = 1
-    traits[:, -1] = rng.choice([-1.5, -0.5, 0.5, 1.5], n_items, p=[0.3, 0.5, 0.15, 0.05])
-    taste = rng.normal(0, TASTE_SPREAD, (n_users, len(TASTES)))
-    taste[:, -1] /= 2  # a step of price matters less than the cuisine
-    share = BAD_VISIT_SHARE * np.maximum(activity, 1) ** -BAD_VISIT_POWER
+    cuisine = rng.integers(0, len(CUISINES), n_items)
+    price = rng.choice(len(PRICES), n_items, p=PRICE_SHARES)
+    angle = 2 * np.pi * cuisine / len(CUISINES)
+    place = np.sqrt(2) * np.column_stack([np.cos(angle), np.sin(angle)])
+    place += rng.normal(0, CUISINE_SCATTER, place.shape)
+    mean_price = np.dot(PRICE_SHARES, range(len(PRICES)))
     return Truth(
         user_bias=rng.normal(0, USER_SPREAD, n_users),
         item_bias=rng.normal(0, ITEM_SPREAD, n_items),
-        user_taste=taste,
-        item_traits=traits,
-        bad_visit_share=share,
+        user_taste=rng.normal(0, TASTE_SPREAD, (n_users, len(TASTE_SPREAD))),
+        item_traits=np.column_stack([place, (price - mean_price) / 0.8]),
+        cuisine=cuisine,
+        price=price,
+        bad_visit_share=BAD_VISIT_SHARE * np.maximum(activity, 1) ** -BAD_VISIT_POWER,
     )
 
 
@@ -217,6 +221,32 @@ def _keep(ratings: Ratings, users: np.ndarray, items: np.ndarray) -> Ratings:
         stars=ratings.stars[kept],
         user_ids=ratings.user_ids[users],
         item_ids=ratings.item_ids[items],
+    )
+
+
+def hold_out(
+    ratings: Ratings, rng: np.random.Generator, validation: float = 0.1, test: float = 0.1
+) -> tuple[Ratings, Ratings, Ratings]:
+    """Split ratings at random into training, validation and test ratings.
+
+    All three know the same users and items, some of whom may be left without training ratings.
+
+    Parameters
+    ----------
+    validation, test : float
+        Shares of all ratings; at least one rating goes to each part.
+    """
+    n = len(ratings.stars)
+    sizes = round(validation * n), round(test * n)
+    if min(sizes) < 1 or sum(sizes) >= n:
+        raise ValueError(
+            f"of {n} ratings, shares {validation} and {test} leave {n - sum(sizes)} for training, "
+            f"{sizes[0]} for validation and {sizes[1]} for test: each needs at least one"
+        )
+    parts = np.split(rng.permutation(n), [n - sum(sizes), n - sizes[1]])
+    return tuple(
+        replace(ratings, users=ratings.users[p], items=ratings.items[p], stars=ratings.stars[p])
+        for p in map(np.sort, parts)
     )
 
 

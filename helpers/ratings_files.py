@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.ratings import Ratings, ratings_from_triples
+from helpers.ratings import Ratings, Truth, generate_ratings, ratings_from_triples
 from helpers.storage import DATA, StorageError, incoming
 
 YELP = DATA / "yelp-dataset.npy"
@@ -37,6 +37,25 @@ def read_array(path: Path = YELP) -> tuple[Ratings, int]:
         raise StorageError(f"{path.name} is not in {path.parent}.") from None
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise StorageError(f"{path} does not hold ratings: {error}\n{MEND_ARRAY}") from error
+
+
+def load_ratings(seed: int = 0, path: Path = YELP) -> tuple[Ratings, Truth | None, str]:
+    """The reader's own ratings where ``data/yelp-dataset.npy`` is there, else generated ones.
+
+    Returns
+    -------
+    ratings : Ratings
+    truth : Truth or None
+        What generated ratings were made from; nobody knows it of real ones.
+    source : str
+        "generated ratings" or "ratings from …", for captions.
+    """
+    if path.exists():
+        ratings, replaced = read_array(path)
+        note = f", {replaced:,} rows replaced by a later one" if replaced else ""
+        return ratings, None, f"ratings from {path.name}{note}"
+    ratings, truth = generate_ratings(np.random.default_rng(seed))
+    return ratings, truth, "generated ratings"
 
 
 def convert_yelp(business: Path, review: Path, target: Path = YELP) -> dict[str, int]:

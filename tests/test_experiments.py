@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from helpers.experiments import (
     Prepared,
     checkpoint_path,
     columns,
+    grid_of_fits,
     load_manifest,
     load_network,
     main,
@@ -20,8 +22,10 @@ from helpers.experiments import (
     names,
     run,
 )
+from helpers.factorization import fit_als, fit_biases, random_start, rmse, typical_user
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
+from helpers.ratings import generate_ratings, hold_out, prune
 from helpers.storage import StorageError
 
 full_data = pytest.mark.skipif(
@@ -383,3 +387,33 @@ def test_recorded_pca_can_be_made_again(tmp_path, monkeypatch):
     shares = again["results"]["components_for_share"]
     for share, k in recorded["results"]["components_for_share"].items():
         assert abs(shares[share] - k) <= 1
+
+
+def test_recorded_grid_is_of_the_generated_ratings_and_can_be_repeated():
+    manifest = load_manifest("ratings-grid")
+    ratings, _ = generate_ratings(np.random.default_rng(manifest["configuration"]["seed"]))
+    assert manifest["data"]["stars"] == hashlib.sha256(ratings.stars.tobytes()).hexdigest()
+    parts = hold_out(prune(ratings, experiments.MORE_THAN)[0], np.random.default_rng(0))
+    (again,) = grid_of_fits(*parts, [2], [0.15])
+    (recorded,) = (r for r in manifest["results"] if (r["k"], r["penalty"]) == (2, 0.15))
+    for name in ("training", "validation", "test"):
+        assert again[name] == pytest.approx(recorded[name], abs=1e-4)
+    assert again["predicted"] == pytest.approx(recorded["predicted"], abs=0.01)
+    assert again["singular_values"] == pytest.approx(recorded["singular_values"], rel=1e-3)
+
+
+def test_grid_has_a_record_for_each_fit():
+    ratings, _ = generate_ratings(np.random.default_rng(0), 3_000, 100)
+    train, validation, test = hold_out(prune(ratings, 5)[0], np.random.default_rng(0))
+    records = grid_of_fits(train, validation, test, [1, 3], [0.1, 0.5])
+    assert [(r["k"], r["penalty"]) for r in records] == [(1, 0.1), (1, 0.5), (3, 0.1), (3, 0.5)]
+    user = typical_user(train)
+    for record in records:
+        assert len(record["singular_values"]) == record["k"]
+        assert len(record["predicted"]) == np.sum(train.users == user) + np.sum(
+            validation.users == user
+        )
+    start = random_start(train.shape, 3, np.random.default_rng(0))
+    model = fit_als(train, fit_biases(train), start, penalty=0.5, passes=40).model
+    assert records[-1]["test"] == pytest.approx(rmse(model, test))
+    assert records[-1]["training"] > records[-2]["training"]

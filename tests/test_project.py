@@ -18,8 +18,8 @@ from tests.notebooks.execute import ROOT
 FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation"),
-    ("pca", "ratings_files", "training", "autoencoder"),
-    ("embedding", "plots.pca", "plots.autoencoder"),
+    ("pca", "factorization", "ratings_files", "training", "autoencoder"),
+    ("embedding", "plots.pca", "plots.ratings", "plots.autoencoder"),
     ("explore", "display", "experiments"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}

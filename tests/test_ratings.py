@@ -11,12 +11,12 @@ from helpers.ratings import (
     MEAN_STARS,
     N_ITEMS,
     N_USERS,
-    TASTES,
     Ratings,
     Truth,
     _liking,
     expected_stars,
     generate_ratings,
+    hold_out,
     prune,
     ratings_from_triples,
 )
@@ -107,11 +107,18 @@ def test_best_prediction_is_calibrated_and_nothing_simple_comes_near_it(generate
 
 def test_traits_can_be_read(generated):
     _, truth = generated
-    assert truth.item_traits.shape == (N_ITEMS, len(TASTES))
-    np.testing.assert_array_equal(truth.item_traits[:, :-1].sum(axis=1), 1)
-    assert set(truth.cuisines) == set(CUISINES)
-    first = truth.cuisines[0]
-    assert truth.item_traits[0, TASTES.index(first)] == 1
+    assert truth.item_traits.shape == (N_ITEMS, 3)
+    np.testing.assert_allclose(truth.item_traits.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(truth.item_traits.var(axis=0), 1, atol=0.1)
+    assert np.corrcoef(truth.price, truth.item_traits[:, 2])[0, 1] == pytest.approx(1)
+    np.testing.assert_allclose(np.bincount(truth.price) / N_ITEMS, module.PRICE_SHARES, atol=0.03)
+
+
+def test_cuisines_lie_around_a_circle_in_their_order(generated):
+    _, truth = generated
+    places = [truth.item_traits[truth.cuisine == c, :2].mean(axis=0) for c in range(len(CUISINES))]
+    angles = np.unwrap([np.arctan2(y, x) for x, y in places])
+    np.testing.assert_allclose(np.diff(angles), 2 * np.pi / len(CUISINES), atol=0.05)
 
 
 def test_liking_is_a_sum_of_biases_and_taste():
@@ -120,6 +127,8 @@ def test_liking_is_a_sum_of_biases_and_taste():
         item_bias=np.array([0.25]),
         user_taste=np.array([[1.0, 2], [3, 4]]),
         item_traits=np.array([[1.0, -0.5]]),
+        cuisine=np.array([0]),
+        price=np.array([0]),
         bad_visit_share=np.zeros(2),
     )
     liking = _liking(truth, np.array([0, 1]), np.array([0, 0]))
@@ -227,3 +236,29 @@ def test_triples_agree_with_a_dictionary(rows):
 def test_bad_triples_are_named(triples, error, words):
     with pytest.raises(error, match=words):
         ratings_from_triples(triples)
+
+
+# ---- hold-out
+
+
+@given(st.integers(0, 99), st.floats(0.05, 0.4), st.floats(0.05, 0.4))
+def test_every_rating_goes_to_one_part(seed, validation, test):
+    ratings, _ = generate_ratings(np.random.default_rng(1), 60, 20)
+    parts = hold_out(ratings, np.random.default_rng(seed), validation, test)
+    pairs = np.concatenate([p.users * 20 + p.items for p in parts])
+    np.testing.assert_array_equal(np.sort(pairs), np.sort(ratings.users * 20 + ratings.items))
+    n = len(ratings.stars)
+    assert [len(p.stars) for p in parts[1:]] == [round(validation * n), round(test * n)]
+    assert all(p.shape == ratings.shape for p in parts)
+    of_pair = dict(zip(ratings.users * 20 + ratings.items, ratings.stars, strict=True))
+    assert all(
+        of_pair[u * 20 + i] == s
+        for u, i, s in zip(parts[1].users, parts[1].items, parts[1].stars, strict=True)
+    )
+
+
+@pytest.mark.parametrize("shares", [(0, 0.1), (0.1, 0), (0.5, 0.5)])
+def test_a_part_without_ratings_is_refused(shares):
+    ratings, _ = generate_ratings(np.random.default_rng(1), 60, 20)
+    with pytest.raises(ValueError, match="each needs at least one"):
+        hold_out(ratings, np.random.default_rng(0), *shares)

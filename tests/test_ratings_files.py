@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from helpers import ratings_files
-from helpers.ratings_files import convert_table, convert_yelp, main, read_array
+from helpers.ratings import generate_ratings
+from helpers.ratings_files import convert_table, convert_yelp, load_ratings, main, read_array
 from helpers.storage import StorageError
 
 BUSINESSES = [
@@ -144,3 +145,30 @@ def test_command(yelp, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["ratings_files", "table", "a", "b"])
     with pytest.raises(SystemExit, match="2"):
         main()
+
+
+# ---- what the notebooks call
+
+
+def test_own_ratings_come_before_generated_ones(tmp_path):
+    own = tmp_path / "yelp-dataset.npy"
+    np.save(own, np.array([[0, 0, 5], [0, 0, 4], [2, 1, 3]]))
+    ratings, truth, source = load_ratings(path=own)
+    assert ratings.stars.tolist() == [4, 3]
+    assert truth is None
+    assert source == "ratings from yelp-dataset.npy, 1 rows replaced by a later one"
+
+
+def test_without_own_ratings_they_are_generated(tmp_path):
+    ratings, truth, source = load_ratings(seed=3, path=tmp_path / "none.npy")
+    expected, _ = generate_ratings(np.random.default_rng(3))
+    np.testing.assert_array_equal(ratings.stars, expected.stars)
+    assert len(truth.user_bias) == ratings.shape[0]
+    assert source == "generated ratings"
+
+
+def test_damaged_own_ratings_are_not_passed_over(tmp_path):
+    own = tmp_path / "yelp-dataset.npy"
+    own.write_bytes(b"not an array")
+    with pytest.raises(StorageError, match="does not hold ratings"):
+        load_ratings(path=own)
