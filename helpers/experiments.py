@@ -210,13 +210,10 @@ class Prepared:
 
 def build_autoencoder(*, kind: str, seed: int, **options) -> "Module":
     """An autoencoder with a start that depends on the seed alone."""
-    from helpers import autoencoder
+    from helpers.autoencoder import ConvolutionalAutoencoder, DenseCodeAutoencoder
     from helpers.training import seeded
 
-    networks = {
-        "convolutional": autoencoder.ConvolutionalAutoencoder,
-        "dense code": autoencoder.DenseCodeAutoencoder,
-    }
+    networks = {"convolutional": ConvolutionalAutoencoder, "dense code": DenseCodeAutoencoder}
     return seeded(lambda: networks[kind](**options), seed)
 
 
