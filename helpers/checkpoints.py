@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+MEND_STATE = "Remove it to start the run anew."
 HEADER = "checksum and record"
 MEND = "`git checkout -- data` restores what ships with the course."
 

@@ -12,16 +12,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.checkpoints import load_checkpoint, read_tensors, save_checkpoint
+from helpers import runs
 from helpers.factorization import (
     fit_biases,
     predict,
@@ -33,12 +31,12 @@ from helpers.factorization import (
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from helpers.runs import NetworkRun, Prepared
 from helpers.spectrum import components_for_share
 from helpers.storage import (
     DATA,
     StorageError,
     read_array,
-    read_json,
     write_array,
     write_json,
 )
@@ -46,9 +44,6 @@ from helpers.storage import (
 if TYPE_CHECKING:
     from torch.nn import Module
 
-MANIFESTS = DATA / "experiments"
-CHECKPOINTS = DATA / "checkpoints"
-RUNS = DATA / "runs"
 MAPS = DATA / "maps" / "fashion-mnist-tsne.npy"
 TSNE_PERPLEXITIES = (5, 10, 30, 50, 100, 300)
 PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
@@ -148,66 +143,6 @@ def grid_of_fits(
     return records
 
 
-@dataclass(frozen=True)
-class NetworkRun:
-    """The full run of a network: what is built, what it is shown, how it is trained.
-
-    Attributes
-    ----------
-    summary : str
-        A line for ``--list``.
-    network, training : mapping
-        Options of the network, and keyword arguments of :func:`helpers.training.train`. With
-        ``data`` they are the configuration of the run: plain values that JSON can hold.
-    epochs : int
-        No part of the configuration: a run whose ``epochs`` are raised goes on.
-    data : mapping from file name to SHA-256, or from option to value for data that are generated
-    build : callable
-        Takes ``network`` as keyword arguments, returns the network with a fresh start.
-    prepare : callable
-        Loads or generates the data; returns a :class:`Prepared`.
-    half : bool
-        Store the weights in 16 bits.
-    """
-
-    summary: str
-    network: Mapping[str, Any]
-    training: Mapping[str, Any]
-    epochs: int
-    data: Mapping[str, Any]
-    build: Callable[..., "Module"]
-    prepare: Callable[[], "Prepared"]
-    half: bool = False
-
-    @property
-    def configuration(self) -> dict:
-        """What tells this run from another."""
-        return {
-            "network": dict(self.network),
-            "training": dict(self.training),
-            "data": dict(self.data),
-        }
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a run needs besides its configuration.
-
-    Attributes
-    ----------
-    images : Tensor of shape (N, …)
-        Training data.
-    train : mapping
-        More arguments of :func:`helpers.training.train`: "loss", "evaluate".
-    results : callable
-        Takes the finished network in evaluation mode; what it returns goes into the manifest.
-    """
-
-    images: Any
-    train: Mapping[str, Any]
-    results: Callable[["Module"], dict]
-
-
 def build_autoencoder(*, kind: str, seed: int, **options) -> "Module":
     """An autoencoder with a start that depends on the seed alone."""
     from helpers.autoencoder import ConvolutionalAutoencoder, DenseCodeAutoencoder
@@ -285,7 +220,7 @@ def choose_dense_code() -> dict:
     return {
         "configuration": {"d": 32, "epochs": CHOICE_EPOCHS, "held_out": HELD_OUT, "seed": 0},
         "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[:1]},
-        "results": columns(rows),
+        "results": runs.columns(rows),
     }
 
 
@@ -382,21 +317,6 @@ NETWORKS: dict[str, NetworkRun] = {
 }
 
 
-def manifest_path(name: str) -> Path:
-    """Where the manifest of an experiment is kept."""
-    return MANIFESTS / f"{name}.json"
-
-
-def checkpoint_path(name: str) -> Path:
-    """Where the weights of a network are kept once its run is over."""
-    return CHECKPOINTS / f"{name}.safetensors"
-
-
-def state_path(name: str) -> Path:
-    """Where a run that is not over keeps its state."""
-    return RUNS / f"{name}.safetensors"
-
-
 def names() -> list[str]:
     """All experiments."""
     return sorted({*EXPERIMENTS, *NETWORKS})
@@ -413,7 +333,7 @@ def run(name: str, *, device: str = "cpu", progress: Callable | None = None) -> 
     started = time.monotonic()
     packages = ["numpy", "scipy", "scikit-learn"]
     if name in NETWORKS:
-        outcome = run_network(name, device=device, progress=progress)
+        outcome = runs.run_network(name, NETWORKS[name], device=device, progress=progress)
         packages += ["torch", "safetensors"]
     else:
         outcome = EXPERIMENTS[name]()
@@ -424,48 +344,8 @@ def run(name: str, *, device: str = "cpu", progress: Callable | None = None) -> 
         | {package: version(package) for package in packages},
     }
     manifest.setdefault("seconds", round(time.monotonic() - started, 1))
-    write_json(manifest_path(name), manifest)
+    write_json(runs.manifest_path(name), manifest)
     return manifest
-
-
-def run_network(name: str, *, device: str = "cpu", progress: Callable | None = None) -> dict:
-    """Train a network from where its state stands, store its weights, and judge what was stored."""
-    from helpers.training import evaluated, train
-
-    spec, prepared = NETWORKS[name], NETWORKS[name].prepare()
-    model = spec.build(**spec.network)
-    history = train(
-        model,
-        prepared.images,
-        epochs=spec.epochs,
-        **spec.training,
-        **prepared.train,
-        device=device,
-        state=state_path(name),
-        configuration=spec.configuration,
-        progress=progress,
-    )
-    path = checkpoint_path(name)
-    sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
-    stored = spec.build(**spec.network)
-    load_checkpoint(path, stored, spec.configuration, sha256)
-    timing = read_tensors(state_path(name))[1]["timing"]
-    return {
-        "configuration": spec.configuration,
-        "epochs": spec.epochs,
-        "history": columns(history),
-        "results": evaluated(stored, prepared.results),
-        "checkpoint": {"file": path.name, "sha256": sha256, "bytes": path.stat().st_size},
-        "seconds": round(sum(row["seconds"] for row in timing), 1),
-        "seconds_per_epoch": [row["seconds"] for row in timing],
-        "device": sorted({row["device"] for row in timing}),
-        "threads": sorted({row["threads"] for row in timing}),
-    }
-
-
-def columns(rows: Sequence[Mapping]) -> dict[str, list]:
-    """A table given row by row, column by column."""
-    return {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
 
 
 def load_manifest(name: str) -> dict:
@@ -480,8 +360,7 @@ def load_manifest(name: str) -> dict:
     """
     if name not in names():
         raise ValueError(f"there is no experiment {name!r}; there are {names()}")
-    mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
-    return read_json(manifest_path(name), mend)
+    return runs.read_manifest(name)
 
 
 def load_network(name: str) -> "Module":
@@ -496,41 +375,20 @@ def load_network(name: str) -> "Module":
     """
     if name not in NETWORKS:
         raise ValueError(f"there is no network {name!r}; there are {sorted(NETWORKS)}")
-    spec = NETWORKS[name]
-    model = spec.build(**spec.network)
-    sha256 = load_manifest(name)["checkpoint"]["sha256"]
-    load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
-    return model.eval()
+    return runs.load_network(name, NETWORKS[name])
 
 
 def describe(name: str) -> str:
     """A line that says what an experiment is and how far it has got."""
-    done = "run" if manifest_path(name).exists() else "not run"
+    done = "run" if runs.manifest_path(name).exists() else "not run"
     if name not in NETWORKS:
         return f"{name:24}{done:24}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
-    epochs = NETWORKS[name].epochs
-    if manifest_path(name).exists():
+    epochs, behind = NETWORKS[name].epochs, runs.epochs_behind(name)
+    if 0 < behind < epochs:
+        done = f"{behind} of {epochs} epochs"
+    elif runs.manifest_path(name).exists():
         done = f"run, {load_manifest(name)['epochs']} epochs"
-    if state_path(name).exists():
-        behind = len(read_tensors(state_path(name))[1]["history"])
-        if behind < epochs:
-            done = f"{behind} of {epochs} epochs"
     return f"{name:24}{done:24}{NETWORKS[name].summary}"
-
-
-def print_progress(name: str, epochs: int) -> Callable[[int, float, Mapping], None]:
-    """Callback of a run: a line with a bar on a terminal, else a line for each epoch."""
-
-    def progress(done: int, share: float, losses: Mapping) -> None:
-        told = ", ".join(f"{k} {v:.5f}" for k, v in losses.items() if isinstance(v, float))
-        if sys.stderr.isatty():
-            filled = round(20 * (done + share) / epochs)
-            bar = "█" * filled + "·" * (20 - filled)
-            print(f"\r{name} {bar} {done}/{epochs} epochs, {told}  ", end="", file=sys.stderr)
-        elif share == 0:
-            print(f"{name} {done}/{epochs} epochs, {told}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -> int:
@@ -550,12 +408,12 @@ def run_here(name: str, device: str, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    progress = print_progress(name, NETWORKS[name].epochs) if name in NETWORKS else None
+    progress = runs.print_progress(name, NETWORKS[name].epochs) if name in NETWORKS else None
     try:
         manifest = run(name, device=device, progress=progress)
     except StorageError as error:
         raise SystemExit(f"{name}: {error}") from None
-    print(f"{name}: {manifest['seconds']} s, {manifest_path(name)}")
+    print(f"{name}: {manifest['seconds']} s, {runs.manifest_path(name)}")
 
 
 def main() -> None:

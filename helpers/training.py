@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from helpers.checkpoints import (
+    MEND_STATE,
     fill_model,
     read_tensors,
     require_same_configuration,
@@ -27,7 +28,6 @@ Progress = Callable[[int, float, Mapping], None]
 
 TELL_EVERY = 0.3  # seconds between calls of `progress` within an epoch
 WARM_UP = 0.1  # share of a one-cycle schedule in which the rate rises
-MEND_STATE = "Remove it to start the run anew."
 
 
 def reconstruction_loss(model: nn.Module, batch: Tensor) -> Tensor:

@@ -151,7 +151,8 @@ def test_evaluation_does_not_change_training(images):
     assert same(plain, watched)
 
 
-def test_progress_is_told_with_losses(images):
+def test_progress_is_told_with_losses(images, monkeypatch):
+    monkeypatch.setattr("helpers.training.TELL_EVERY", math.inf)
     told = []
     train(network(), images, epochs=2, progress=lambda *x: told.append(x), **OPTIONS)
     assert [(done, share) for done, share, _ in told] == [(1, 0.0), (2, 0.0)]
