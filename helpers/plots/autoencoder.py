@@ -262,7 +262,7 @@ def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.margins(0.06)
+    axes.margins(0.13, 0.05)  # labels are wider than islands
     axes.set_aspect("equal", adjustable="datalim")
 
 
