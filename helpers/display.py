@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
+import ipywidgets as widgets
 from IPython.display import display
 
 
@@ -45,3 +46,22 @@ def show_table(columns: Mapping[str, tuple[Sequence, str]]) -> None:
     rows = [list(columns), ["--:"] * len(columns), *zip(*cells, strict=True)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     display({"text/markdown": table, "text/plain": table}, raw=True)
+
+
+def training_bar(epochs: int) -> Callable[[int, float, Mapping[str, float]], None]:
+    """Display a bar that follows a training, for the ``progress`` of ``helpers.training.train``.
+
+    A saved notebook keeps a sentence in its place.
+    """
+    bar = widgets.FloatProgress(max=epochs, layout={"width": "400px"})
+    words = widgets.Label()
+    line = f"A network was trained here for {epochs} epochs."
+    view = widgets.HBox([bar, words])._repr_mimebundle_()
+    display(view | {"text/html": f"<p>{line}</p>", "text/plain": line}, raw=True)
+
+    def progress(done: int, share: float, losses: Mapping[str, float]) -> None:
+        bar.value = done + share
+        told = (f"{name} {value:.4f}" for name, value in losses.items() if name != "epoch")
+        words.value = f"{done} of {epochs} epochs, {', '.join(told)}"
+
+    return progress

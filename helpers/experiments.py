@@ -1,19 +1,25 @@
 """The full runs: each is one command and leaves a manifest that the notebooks read.
 
-``python -m helpers.experiments NAME`` runs one, ``--list`` shows what there is. A manifest says
-what was run, on what, with which versions, and what came out.
+``python -m helpers.experiments NAME`` runs one, ``--list`` shows what there is and how far each has
+got. A manifest says what was run, on what, with which versions, and what came out. The run of a
+network keeps its state in ``data/runs/`` after each epoch: killed at any moment, the same command goes
+on from there. Its weights end in ``data/checkpoints/``.
 """
 
 import argparse
 import hashlib
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers import runs
 from helpers.deep_factorization import (
     descend,
     gaussian_factors,
@@ -31,14 +37,52 @@ from helpers.factorization import (
     user_with,
 )
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
-from helpers.pca import compression_table, pca_from_covariance
+from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from helpers.runs import NetworkRun, Prepared
 from helpers.spectrum import components_for_share, effective_rank
-from helpers.storage import DATA, StorageError, read_json, write_json
+from helpers.storage import (
+    DATA,
+    StorageError,
+    read_array,
+    write_array,
+    write_json,
+)
 
-MANIFESTS = DATA / "experiments"
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+MAPS = DATA / "maps" / "fashion-mnist-tsne.npy"
+TSNE_PERPLEXITIES = (5, 10, 30, 50, 100, 300)
 PCA_KS = (0, 2, 8, 16, 32, 64, 128, 288)
 PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
+FASHION_MNIST_IMAGES = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
+HELD_OUT = 5_000  # training images on which autoencoders are chosen
+CHOICE_EPOCHS = 2
+CHOICE_TRAINING = {
+    "batch_size": 128,
+    "learning_rate": 4e-3,
+    "schedule": "one-cycle",
+    "schedule_epochs": CHOICE_EPOCHS,
+    "seed": 0,
+}
+DENSE_CODE_CANDIDATES = (
+    {"training": {"schedule": "constant", "learning_rate": 1e-3}},
+    {"training": {"learning_rate": 2e-3}},
+    {"training": {"learning_rate": 4e-3}},
+    {"training": {"learning_rate": 8e-3}},
+    {"network": {"hidden": 256}},
+    {"network": {"channels": [16, 32]}},
+)
+# chosen on held-out images
+DENSE_CODE = {"channels": [32, 64], "hidden": 0}
+DENSE_CODE_TRAINING = {
+    "batch_size": 128,
+    "learning_rate": 8e-3,
+    "schedule": "one-cycle",
+    "schedule_epochs": 15,
+    "seed": 0,
+}
 MORE_THAN = 10  # ratings that users and restaurants of chapter 2 have
 GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -156,30 +200,209 @@ def depth_completion() -> dict:
     }
 
 
+def build_autoencoder(*, kind: str, seed: int, **options) -> "Module":
+    """An autoencoder with a start that depends on the seed alone."""
+    from helpers.autoencoder import ConvolutionalAutoencoder, DenseCodeAutoencoder
+    from helpers.training import seeded
+
+    networks = {"convolutional": ConvolutionalAutoencoder, "dense code": DenseCodeAutoencoder}
+    return seeded(lambda: networks[kind](**options), seed)
+
+
+def prepare_source() -> Prepared:
+    """All training images; the test error after each epoch, as the source printed it."""
+    from helpers.autoencoder import reconstruction_errors, to_tensor
+
+    test = to_tensor(load_fashion_mnist("test")[0])
+
+    def errors(model: "Module") -> dict:
+        found = reconstruction_errors(model, test, batch_size=1024)
+        return {"test": found["exact"], "test_batch_mean": found["batch_mean"]}
+
+    train, _ = load_fashion_mnist("train", full=True)
+    return Prepared(to_tensor(train), {"evaluate": errors}, errors)
+
+
+def prepare_held_out() -> Prepared:
+    """Training images but the last 5,000, which judge each epoch; test images only at the end."""
+    from helpers.autoencoder import reconstruction_errors, to_tensor
+
+    images = to_tensor(load_fashion_mnist("train", full=True)[0])
+    train, held_out = images[:-HELD_OUT], images[-HELD_OUT:]
+    test = to_tensor(load_fashion_mnist("test")[0])
+
+    def judge(name: str, judged) -> Callable[["Module"], dict]:
+        return lambda model: {name: reconstruction_errors(model, judged)["exact"]}
+
+    return Prepared(
+        train,
+        {"evaluate": judge("held_out", held_out)},
+        lambda model: judge("held_out", held_out)(model) | judge("test", test)(model),
+    )
+
+
+def dense_code_run(d: int) -> NetworkRun:
+    """An autoencoder with a code of d numbers, chosen on held-out training images."""
+    return NetworkRun(
+        summary=f"an autoencoder with a code of {d} numbers",
+        network={"kind": "dense code", "seed": 0, "d": d, **DENSE_CODE},
+        training=DENSE_CODE_TRAINING,
+        epochs=DENSE_CODE_TRAINING["schedule_epochs"],
+        data={name: SHA256[name] for name in FASHION_MNIST_IMAGES} | {"held_out": HELD_OUT},
+        build=build_autoencoder,
+        prepare=prepare_held_out,
+        half=True,
+    )
+
+
+def choose_dense_code() -> dict:
+    """Short trainings of autoencoders with 32 numbers, judged on 5,000 held-out training images."""
+    from helpers.autoencoder import parameter_count
+    from helpers.training import evaluated, train
+
+    prepared = prepare_held_out()
+    rows = []
+    for candidate in DENSE_CODE_CANDIDATES:
+        network = {"channels": [32, 64], "hidden": 0} | candidate.get("network", {})
+        training = CHOICE_TRAINING | candidate.get("training", {})
+        model = build_autoencoder(kind="dense code", seed=0, d=32, **network)
+        started = time.monotonic()
+        train(model, prepared.images, epochs=CHOICE_EPOCHS, **training)
+        rows.append(
+            {**network, **training, "parameters": parameter_count(model)}
+            | {"seconds": round(time.monotonic() - started, 1)}
+            | evaluated(model, prepared.train["evaluate"])
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    return {
+        "configuration": {"d": 32, "epochs": CHOICE_EPOCHS, "held_out": HELD_OUT, "seed": 0},
+        "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[:1]},
+        "results": runs.columns(rows),
+    }
+
+
+def maps_by_tsne() -> dict:
+    """Maps of 1,000 test images by t-SNE: of their pixels and of their codes, by several settings."""
+    from helpers.autoencoder import codes
+    from helpers.embedding import tsne
+
+    test, _ = load_fashion_mnist("test")
+    images = test[mapped_images()]
+    train, _ = load_fashion_mnist("train")
+    pca = pca_from_covariance(train.reshape(len(train), -1), 50)
+    pixels = images.reshape(len(images), -1)
+    spaces = {
+        "pixels": pixels,
+        "50 components": project(pca, pixels),
+        "code of 288": codes(load_network("fashion-mnist"), images),
+        "code of 32": codes(load_network("fashion-mnist-32"), images),
+    }
+    spaces |= made_up_clouds()
+    wanted = {f"{space}, perplexity 30": (space, {}) for space in spaces}
+    for perplexity in TSNE_PERPLEXITIES:
+        wanted[f"code of 32, perplexity {perplexity}"] = ("code of 32", {"perplexity": perplexity})
+    wanted["one cloud, perplexity 5"] = ("one cloud", {"perplexity": 5})
+    for seed in (0, 1):
+        options = {"start": "random", "seed": seed}
+        wanted[f"code of 32, random start {seed}"] = ("code of 32", options)
+    maps = np.stack([tsne(spaces[space], **options) for space, options in wanted.values()])
+    return {
+        "configuration": {"images": len(images), "maps": list(wanted)},
+        "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[1:]}
+        | {
+            n: load_manifest(n)["checkpoint"]["sha256"]
+            for n in ("fashion-mnist", "fashion-mnist-32")
+        },
+        "arrays": {"file": MAPS.name, "sha256": write_array(MAPS, maps)},
+    }
+
+
+def made_up_clouds() -> dict[str, np.ndarray]:
+    """Points whose shape is known: a round cloud in the plane, and three clouds with 10 axes.
+
+    Of the three, whose points take turns, the second lies 30 from the first along the first axis
+    and the third 150 from the second; the second is three times as wide as the others.
+    """
+    rng = np.random.default_rng(0)
+    which = np.arange(1_000) % 3
+    three = rng.normal(size=(1_000, 10)) * np.array([1, 3, 1])[which, None]
+    three[:, 0] += np.array([0, 30, 180])[which]
+    return {"one cloud": rng.normal(size=(1_000, 2)), "three clouds": three}
+
+
+def mapped_images() -> np.ndarray:
+    """Positions of the 1,000 test images that are mapped, drawn at random, rising."""
+    return np.sort(np.random.default_rng(0).choice(10_000, 1_000, replace=False))
+
+
+def load_maps() -> dict[str, np.ndarray]:
+    """The maps that ``fashion-mnist-tsne`` left, each of shape (1000, 2).
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or damaged.
+    """
+    manifest = load_manifest("fashion-mnist-tsne")
+    maps = read_array(MAPS, manifest["arrays"]["sha256"])
+    return dict(zip(manifest["configuration"]["maps"], maps, strict=True))
+
+
 EXPERIMENTS: dict[str, Callable[[], dict]] = {
     "depth-completion": depth_completion,
+    "fashion-mnist-tsne": maps_by_tsne,
     "pca-fashion-mnist": pca_fashion_mnist,
+    "fashion-mnist-choice": choose_dense_code,
     "ratings-grid": ratings_grid,
+}
+NETWORKS: dict[str, NetworkRun] = {
+    "fashion-mnist": NetworkRun(
+        summary="the convolutional autoencoder with a code of 288 numbers, as its source trained it",
+        network={"kind": "convolutional", "seed": 0},
+        training={
+            "batch_size": 1024,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "seed": 0,
+            "channels_last": True,
+        },
+        epochs=50,
+        data={name: SHA256[name] for name in FASHION_MNIST_IMAGES},
+        build=build_autoencoder,
+        prepare=prepare_source,
+    ),
+    **{f"fashion-mnist-{d}": dense_code_run(d) for d in (8, 16, 32, 64)},
 }
 
 
-def manifest_path(name: str) -> Path:
-    """Where the manifest of an experiment is kept."""
-    return MANIFESTS / f"{name}.json"
+def names() -> list[str]:
+    """All experiments."""
+    return sorted({*EXPERIMENTS, *NETWORKS})
 
 
-def run(name: str) -> dict:
-    """Run an experiment and write its manifest in one step."""
+def run(name: str, *, device: str = "cpu", progress: Callable | None = None) -> dict:
+    """Run an experiment, or go on with it, and write its manifest in one step.
+
+    Parameters
+    ----------
+    device, progress
+        As in :func:`helpers.training.train`; for networks.
+    """
     started = time.monotonic()
-    outcome = EXPERIMENTS[name]()
+    packages = ["numpy", "scipy", "scikit-learn"]
+    if name in NETWORKS:
+        outcome = runs.run_network(name, NETWORKS[name], device=device, progress=progress)
+        packages += ["torch", "safetensors"]
+    else:
+        outcome = EXPERIMENTS[name]()
     manifest = {
         "experiment": name,
         **outcome,
         "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("numpy", "scipy", "scikit-learn")},
-        "seconds": round(time.monotonic() - started, 1),
+        | {package: version(package) for package in packages},
     }
-    write_json(manifest_path(name), manifest)
+    manifest.setdefault("seconds", round(time.monotonic() - started, 1))
+    write_json(runs.manifest_path(name), manifest)
     return manifest
 
 
@@ -193,32 +416,85 @@ def load_manifest(name: str) -> dict:
     StorageError
         If its manifest is missing or damaged.
     """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"there is no experiment {name!r}; there are {sorted(EXPERIMENTS)}")
-    mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
-    return read_json(manifest_path(name), mend)
+    if name not in names():
+        raise ValueError(f"there is no experiment {name!r}; there are {names()}")
+    return runs.read_manifest(name)
+
+
+def load_network(name: str) -> "Module":
+    """The network that a full run left, ready to be used: in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If no network's run has that name.
+    StorageError
+        If its manifest or its weights are missing, damaged, or don't belong together.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"there is no network {name!r}; there are {sorted(NETWORKS)}")
+    return runs.load_network(name, NETWORKS[name])
 
 
 def describe(name: str) -> str:
-    """A line that says what an experiment is and whether it has been run."""
-    done = "run" if manifest_path(name).exists() else "not run"
-    return f"{name:24}{done:10}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+    """A line that says what an experiment is and how far it has got."""
+    done = "run" if runs.manifest_path(name).exists() else "not run"
+    if name not in NETWORKS:
+        return f"{name:24}{done:24}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+    epochs, behind = NETWORKS[name].epochs, runs.epochs_behind(name)
+    if 0 < behind < epochs:
+        done = f"{behind} of {epochs} epochs"
+    elif runs.manifest_path(name).exists():
+        done = f"run, {load_manifest(name)['epochs']} epochs"
+    return f"{name:24}{done:24}{NETWORKS[name].summary}"
+
+
+def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -> int:
+    """Run experiments in processes of their own, ``jobs`` at a time; returns how many failed."""
+
+    def one(name: str) -> int:
+        command = [sys.executable, "-m", "helpers.experiments", name, *options]
+        return subprocess.run(command).returncode != 0
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return sum(pool.map(one, chosen))
+
+
+def run_here(name: str, device: str, threads: int | None) -> None:
+    """Run one experiment in this process and say what came of it."""
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    progress = runs.print_progress(name, NETWORKS[name].epochs) if name in NETWORKS else None
+    try:
+        manifest = run(name, device=device, progress=progress)
+    except StorageError as error:
+        raise SystemExit(f"{name}: {error}") from None
+    print(f"{name}: {manifest['seconds']} s, {runs.manifest_path(name)}")
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m helpers.experiments")
-    parser.add_argument("name", nargs="?", choices=sorted(EXPERIMENTS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     parser.add_argument("--list", action="store_true", help="show what there is")
+    parser.add_argument("--jobs", type=int, default=1, help="networks trained side by side")
+    parser.add_argument("--threads", type=int, help="threads for each of them")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     arguments = parser.parse_args()
-    if arguments.list or arguments.name is None:
-        print("\n".join(map(describe, sorted(EXPERIMENTS))))
-        return
-    try:
-        manifest = run(arguments.name)
-    except StorageError as error:
-        raise SystemExit(f"{arguments.name}: {error}") from None
-    print(f"{arguments.name}: {manifest['seconds']} s, {manifest_path(arguments.name)}")
+    if unknown := set(arguments.names) - set(names()):
+        parser.error(f"there is no experiment {sorted(unknown)}; there are {names()}")
+    if arguments.list or not arguments.names:
+        print("\n".join(map(describe, names())))
+    elif arguments.jobs == 1:
+        for name in arguments.names:
+            run_here(name, arguments.device, arguments.threads)
+    else:
+        threads = ["--threads", str(arguments.threads or 1)]
+        options = [*threads, "--device", arguments.device]
+        if failed := run_side_by_side(arguments.names, arguments.jobs, options):
+            raise SystemExit(f"{failed} of {len(arguments.names)} runs failed")
 
 
 if __name__ == "__main__":

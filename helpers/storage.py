@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
@@ -93,13 +96,41 @@ def install_files(source: Path, target: Path, sha256: Mapping[str, str]) -> None
             os.replace(folder / name, target / name)
 
 
-def write_json(path: Path, record: dict) -> None:
-    """Write a record for people and programs to read, in one step."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: whatever happens, the old one is there or the new one."""
     with incoming(path.parent) as folder:
         arrived = folder / path.name
-        text = json.dumps(record, indent=2, ensure_ascii=False)
-        arrived.write_text(text + "\n", encoding="utf-8")
+        with arrived.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else the name may reach the disk before the content
         os.replace(arrived, path)
+
+
+def write_array(path: Path, array: np.ndarray) -> str:
+    """Write an array of numbers as .npy in one step; returns the file's SHA-256."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_whole(path, content.getvalue())
+    return hashlib.sha256(content.getvalue()).hexdigest()
+
+
+def read_array(path: Path, sha256: str) -> np.ndarray:
+    """An array that :func:`write_array` wrote, once its checksum has been confirmed.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or holds something else.
+    """
+    content = read_verified(path, sha256, "`git checkout -- data` restores it.")
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def write_json(path: Path, record: dict) -> None:
+    """Write a record for people and programs to read, in one step."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    write_whole(path, f"{text}\n".encode())
 
 
 def read_json(path: Path, mend: str) -> dict:

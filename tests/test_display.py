@@ -1,9 +1,11 @@
 import functools
+import inspect
 
 import pytest
 
 from helpers import display as display_module
-from helpers.display import show_source, show_table, source_without_docstring
+from helpers.display import show_source, show_table, source_without_docstring, training_bar
+from helpers.saving import LIVE_VIEW
 
 
 def documented(x):
@@ -79,3 +81,17 @@ def test_columns_of_different_length_are_named(shown):
     with pytest.raises(ValueError, match=r"differ in length: \{'a': 1, 'b': 2\}"):
         show_table({"a": ([1], ""), "b": ([1, 2], "")})
     assert shown == []
+
+
+def test_bar_follows_a_training_and_leaves_a_sentence(monkeypatch):
+    shown = []
+    monkeypatch.setattr("helpers.display.display", lambda data, raw: shown.append(data))
+    progress = training_bar(4)
+    (data,) = shown
+    assert data["text/plain"] == "A network was trained here for 4 epochs."
+    assert data["text/html"] == f"<p>{data['text/plain']}</p>"
+    assert LIVE_VIEW in data
+    held = inspect.getclosurevars(progress).nonlocals
+    progress(2, 0.5, {"epoch": 1, "train_loss": 0.01234})
+    assert held["bar"].value == 2.5
+    assert held["words"].value == "2 of 4 epochs, train_loss 0.0123"

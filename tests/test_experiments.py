@@ -1,24 +1,28 @@
 import hashlib
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from helpers import experiments
+from helpers import experiments, runs
 from helpers.experiments import (
     EXPERIMENTS,
+    NETWORKS,
     completion,
     depth_completion,
     grid_of_fits,
     load_manifest,
+    load_network,
     main,
-    manifest_path,
+    names,
     run,
 )
 from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
 from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.runs import checkpoint_path, manifest_path
 from helpers.storage import StorageError
 
 full_data = pytest.mark.skipif(
@@ -35,7 +39,8 @@ def toy(monkeypatch, tmp_path):
         return {"configuration": {"size": 1}, "results": {"error": 0.5}}
 
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"toy": experiment})
-    monkeypatch.setattr(experiments, "MANIFESTS", tmp_path)
+    monkeypatch.setattr(experiments, "NETWORKS", {})
+    monkeypatch.setattr(runs, "MANIFESTS", tmp_path)
 
 
 def test_manifest_says_what_was_run_with_what_and_what_came_out(toy):
@@ -78,9 +83,91 @@ def test_command_lists_runs_and_reports(toy, monkeypatch, capsys):
         main()
 
 
-@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
+def test_command_names_what_it_does_not_know(toy, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "joke"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no experiment ['joke']; there are ['toy']" in capsys.readouterr().err
+
+
+def test_runs_side_by_side_have_processes_of_their_own(monkeypatch):
+    commands = []
+
+    def record(command):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, "b" in command)
+
+    monkeypatch.setattr(experiments.subprocess, "run", record)
+    monkeypatch.setattr(experiments, "names", lambda: ["a", "b"])
+    monkeypatch.setattr(sys, "argv", ["experiments", "a", "b", "--jobs", "2"])
+    with pytest.raises(SystemExit, match="1 of 2 runs failed"):
+        main()
+    assert sorted(command[3] for command in commands) == ["a", "b"]
+    assert commands[0][4:] == ["--threads", "1", "--device", "cpu"]
+
+
+# ---- what ships
+
+
+@pytest.mark.parametrize("name", names())
 def test_every_experiment_has_its_manifest(name):
     assert load_manifest(name)["experiment"] == name
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
+    from helpers.autoencoder import reconstruction_errors, to_tensor
+
+    manifest, spec = load_manifest(name), NETWORKS[name]
+    assert manifest["configuration"] == spec.configuration
+    assert manifest["epochs"] == spec.epochs == len(manifest["history"]["epoch"])
+    test = to_tensor(load_fashion_mnist("test")[0])
+    errors = reconstruction_errors(load_network(name), test, batch_size=1024)
+    # the same arithmetic in another order: processors differ in the last of float32's seven digits
+    assert errors["exact"] == pytest.approx(manifest["results"]["test"], rel=1e-4)
+
+
+def test_maps_are_checked_and_named():
+    maps = experiments.load_maps()
+    assert {points.shape for points in maps.values()} == {(1_000, 2)}
+    assert len(maps) == len(load_manifest("fashion-mnist-tsne")["configuration"]["maps"]) > 10
+    assert all(np.isfinite(points).all() for points in maps.values())
+    assert not np.array_equal(maps["pixels, perplexity 30"], maps["code of 32, perplexity 30"])
+
+
+def test_mapped_images_are_a_thousand_different_ones_of_every_class():
+    chosen = experiments.mapped_images()
+    assert len(set(chosen)) == len(chosen) == 1_000
+    assert (np.diff(chosen) > 0).all()
+    _, counts = np.unique(load_fashion_mnist("test")[1][chosen], return_counts=True)
+    assert counts.min() > 70
+
+
+def test_made_up_clouds_have_the_shape_that_is_said_of_them():
+    clouds = experiments.made_up_clouds()
+    three = [clouds["three clouds"][i::3] for i in range(3)]
+    centres = np.array([cloud[:, 0].mean() for cloud in three])
+    np.testing.assert_allclose(np.diff(centres), [30, 150], atol=0.5)
+    np.testing.assert_allclose([cloud[:, 1:].std() for cloud in three], [1, 3, 1], rtol=0.05)
+    assert clouds["one cloud"].shape == (1_000, 2)
+    np.testing.assert_allclose(np.cov(clouds["one cloud"].T), np.eye(2), atol=0.1)
+
+
+def test_networks_were_chosen_by_what_was_held_out():
+    table = load_manifest("fashion-mnist-choice")["results"]
+    best = int(np.argmin(table["held_out"]))
+    chosen = NETWORKS["fashion-mnist-32"]
+    assert table["channels"][best] == chosen.network["channels"]
+    assert table["hidden"][best] == chosen.network["hidden"]
+    assert table["learning_rate"][best] == chosen.training["learning_rate"]
+    assert table["schedule"][best] == chosen.training["schedule"]
+
+
+def test_no_state_or_stray_file_ships():
+    checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
+    assert checkpoints == {checkpoint_path(name).name for name in NETWORKS}
+    manifests = {path.name for path in runs.MANIFESTS.iterdir()}
+    assert manifests == {manifest_path(name).name for name in names()}
 
 
 def test_recorded_pca_is_close_to_what_the_shipped_subset_gives():
@@ -96,7 +183,7 @@ def test_recorded_pca_is_close_to_what_the_shipped_subset_gives():
 @full_data
 def test_recorded_pca_can_be_made_again(tmp_path, monkeypatch):
     recorded = load_manifest("pca-fashion-mnist")
-    monkeypatch.setattr(experiments, "MANIFESTS", tmp_path)
+    monkeypatch.setattr(runs, "MANIFESTS", tmp_path)
     again = run("pca-fashion-mnist")
     assert again["data"] == recorded["data"]
     assert again["configuration"] == recorded["configuration"]

@@ -5,7 +5,6 @@ import pytest
 
 from helpers.pca import error_curve, pca_from_covariance, project
 from helpers.plots.pca import (
-    _apart,
     plot_angle,
     plot_components,
     plot_directions,
@@ -152,12 +151,6 @@ def test_walk_shows_the_image_at_the_cross(fitted, first, second):
     low, high = left.get_xlim()
     assert low < step[0] < high
     assert [text.get_text() for text in left.texts] == ["a", "b", "c"]
-
-
-def test_labels_that_would_overlap_are_moved_apart():
-    places = np.array([[0, 0], [0.1, 0.1], [5, 0], [0, 3]], dtype=float)
-    moved = _apart(places, np.array([1, 0.5]))
-    np.testing.assert_allclose(moved, [[0, 0], [0.1, 0.5], [5, 0], [0, 3]])
 
 
 # ---- solvers and failures

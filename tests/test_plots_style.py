@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.plots.style import COLORS, LINES, MARKERS, mosaic, new_picture, styled, to_png
+from helpers.plots.style import (
+    COLORS,
+    LINES,
+    MARKERS,
+    labels_apart,
+    mosaic,
+    new_picture,
+    styled,
+    to_png,
+)
 
 
 @styled
@@ -90,3 +99,9 @@ def test_mosaic_places_every_image():
     assert sheet[3, [0, 4, 8]].tolist() == [4, 5, 0]
     assert sheet[2].tolist() == [0] * 11
     assert mosaic(np.ones((4, 2, 2, 3)), 2, gap=0).shape == (4, 4, 3)
+
+
+def test_labels_that_would_overlap_are_moved_apart():
+    places = np.array([[0, 0], [0.1, 0.1], [5, 0], [0, 3]], dtype=float)
+    moved = labels_apart(places, np.array([1, 0.5]))
+    np.testing.assert_allclose(moved, [[0, 0], [0.1, 0.5], [5, 0], [0, 3]])

@@ -1,15 +1,19 @@
 import gzip
 import hashlib
 
+import numpy as np
 import pytest
 
 from helpers.storage import (
     StorageError,
     incoming,
     install_files,
+    read_array,
     read_json,
     read_verified,
+    write_array,
     write_json,
+    write_whole,
 )
 
 
@@ -102,3 +106,36 @@ def test_missing_and_damaged_records_are_named(tmp_path):
     (tmp_path / "record.json").write_text('{"half": ')
     with pytest.raises(StorageError, match=r"is damaged.*\nRun it."):
         read_json(tmp_path / "record.json", "Run it.")
+
+
+def test_array_comes_back_or_is_refused(tmp_path):
+    path, array = tmp_path / "maps" / "a.npy", np.arange(6, dtype=np.float32).reshape(2, 3)
+    digest = write_array(path, array)
+    assert write_array(path, array) == digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    np.testing.assert_array_equal(read_array(path, digest), array)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StorageError, match=r"a\.npy is not the file.*\n`git checkout"):
+        read_array(path, digest)
+    path.unlink()
+    with pytest.raises(StorageError, match=r"a\.npy is not in"):
+        read_array(path, digest)
+
+
+def test_objects_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_array(tmp_path / "a.npy", np.array([{}]))
+    assert not (tmp_path / "a.npy").exists()
+
+
+def test_file_is_replaced_in_one_step_or_left_alone(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("helpers.storage.os.fsync", fail)
+    with pytest.raises(OSError, match="disk is full"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [child.name for child in tmp_path.iterdir()] == ["file"]

@@ -16,6 +16,7 @@ from helpers.plots.style import (
     SKY,
     VERMILLION,
     Picture,
+    labels_apart,
     mosaic,
     new_picture,
     show_image,
@@ -360,7 +361,7 @@ def plot_walk(
     left.plot(*scores[:, :2].T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5)
     reach = 3 * np.sqrt(pca.explained_variance[:2])
     means = np.array([scores[labels == i, :2].mean(axis=0) for i in range(len(class_names))])
-    for (x, y), name in zip(_apart(means, reach / [3.2, 10]), class_names, strict=True):
+    for (x, y), name in zip(labels_apart(means, reach / [3.2, 10]), class_names, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
     steps = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
     left.plot(*steps, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
@@ -370,17 +371,6 @@ def plot_walk(
     title = f"mean {first:+g} and {second:+g} deviations"
     show_image(right, image.clip(0, 1), title, vmin=0, vmax=1)
     return picture
-
-
-def _apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Places for labels of a given size: those that would overlap are moved up."""
-    moved = places.copy()
-    order = np.argsort(places[:, 1])
-    for n, i in enumerate(order):
-        for j in order[:n]:
-            if (np.abs(moved[i] - moved[j]) < size).all():
-                moved[i, 1] = moved[j, 1] + size[1]
-    return moved
 
 
 @styled

@@ -483,8 +483,9 @@ def plot_by_seconds(
     ):
         seconds, errors = zip(*curve, strict=True)
         axes.plot(seconds, errors, color=color, linestyle=line, marker=marker, markersize=4)
-        axes.annotate(name, (seconds[-1], errors[-1]), (0, 8), textcoords="offset points")
-        axes.texts[-1].set(color=color, ha="right", size=15)
+        at = len(curve) // 12 if color == BLUE else len(curve) // 2  # where the curves are apart
+        axes.annotate(name, (seconds[at], errors[at]), (4, 8), textcoords="offset points")
+        axes.texts[-1].set(color=color, size=15)
     axes.axhline(baseline, color=GREY, linestyle="--", marker="")
     axes.text(0.99, baseline, "bias model", transform=axes.get_yaxis_transform(), color=GREY)
     axes.texts[-1].set(ha="right", va="bottom")

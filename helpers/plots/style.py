@@ -132,6 +132,17 @@ def mosaic(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     return sheet[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
 
 
+def labels_apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Places for labels of a given size: those that would overlap are moved up."""
+    moved = places.copy()
+    order = np.argsort(places[:, 1])
+    for n, i in enumerate(order):
+        for j in order[:n]:
+            if (np.abs(moved[i] - moved[j]) < size).all():
+                moved[i, 1] = moved[j, 1] + size[1]
+    return moved
+
+
 def show_image(axes: Axes, image: np.ndarray, title: str = "", **options) -> None:
     """An image without ticks, grid or frame."""
     axes.imshow(image, **options)

@@ -1,0 +1,474 @@
+"""Pictures of autoencoders, of their codes, and of the maps drawn from these."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from helpers.plots.style import (
+    BLACK,
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Picture,
+    labels_apart,
+    mosaic,
+    new_picture,
+    show_image,
+    styled,
+)
+
+# ten classes: told apart by marker where colours repeat
+CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, GREEN, BLUE)
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
+THUMBNAILS = 20  # in a column of a map
+HALO = [withStroke(linewidth=3, foreground="white")]
+
+
+def _rows(axes: Axes, rows: Mapping[str, np.ndarray], columns: int, **options) -> None:
+    """Rows of as many images each in one axis, each row with its name before it."""
+    stacked = np.concatenate(list(rows.values()))
+    show_image(axes, mosaic(stacked, columns), **{"vmin": 0, "vmax": 1} | options)
+    height = axes.get_ylim()[0]
+    for i, name in enumerate(rows):
+        axes.text(-3, height * (i + 0.5) / len(rows), name, ha="right", va="center")
+
+
+@styled
+def plot_rows(
+    rows: Mapping[str, np.ndarray],
+    alt: str,
+    *,
+    title: str = "",
+    under: Sequence[str] = (),
+    signed: bool = False,
+) -> Picture:
+    """Rows of images, each with its name.
+
+    Parameters
+    ----------
+    rows : mapping from name to ndarray of shape (M, H, W)
+        As many images in each.
+    alt : str
+        What is to be seen.
+    under : sequence of str, optional
+        A caption below each column.
+    signed : bool
+        Show each row's values from red over white (zero) to blue instead of grey.
+    """
+    counts = {len(images) for images in rows.values()}
+    if len(counts) != 1:
+        raise ValueError(f"rows have different numbers of images: {sorted(counts)}")
+    columns = counts.pop()
+    left = 0.025 + 0.0108 * max(map(len, rows))
+    height_of_row = 10 * (0.98 - left) / columns
+    top, bottom = 0.42 * bool(title), 0.34 * bool(under)
+    height = height_of_row * len(rows) + top + bottom + 0.1
+    picture = new_picture(alt, height=height, layout=None)
+    box = (left, (bottom + 0.05) / height, 0.98 - left, height_of_row * len(rows) / height)
+    axes = picture.add_axes(box)
+    if signed:
+        rows = {name: images / np.abs(images).max() for name, images in rows.items()}
+    look = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} if signed else {}
+    _rows(axes, rows, columns, **look)
+    axes.set_title(title)
+    width = axes.get_xlim()[1] / columns
+    for i, words in enumerate(under):
+        axes.text(width * (i + 0.5), axes.get_ylim()[0] + 2, words, ha="center", va="top")
+    return picture
+
+
+@styled
+def plot_angles(angles: Mapping[str, np.ndarray]) -> Picture:
+    """Principal angles between subspaces of the same dimension.
+
+    Parameters
+    ----------
+    angles : mapping from name to ndarray of shape (k,)
+        Degrees, rising: 0 for a direction that both subspaces have.
+    """
+    picture = new_picture(
+        "Principal angles to the subspace of PCA, in degrees, by rank: "
+        + "; ".join(f"{name}, the largest {values.max():.0f}" for name, values in angles.items())
+        + ".",
+        height=3.6,
+    )
+    axes = picture.subplots()
+    looks = zip((VERMILLION, BLUE, GREEN), ("s", "o", "^"), ("--", "-", ":"), strict=True)
+    for (name, values), (color, marker, line) in zip(angles.items(), looks, strict=False):
+        ranks = np.arange(1, len(values) + 1)
+        axes.plot(ranks, values, color=color, marker=marker, ls=line)
+        axes.text(ranks[-1] + 0.15, values[-1], name, color=color, va="center", weight="bold")
+    axes.set(ylim=(-4, 94), yticks=[0, 30, 60, 90], xlim=(0.7, 1.45 * len(ranks)))
+    axes.set(xticks=ranks, xlabel="angle number", ylabel="degrees")
+    return picture
+
+
+@styled
+def plot_transposed(size: int, kernel: int, stride: int, padding: int, extra: int) -> Picture:
+    """Which outputs each input of a one-dimensional transposed convolution reaches.
+
+    Parameters
+    ----------
+    size, kernel, stride, padding : int
+        Number of inputs, length of the kernel, and how far apart and cut off its copies are laid.
+    extra : int
+        The output padding: places added at the far end.
+    """
+    outputs = (size - 1) * stride - 2 * padding + kernel + extra
+    first = np.arange(size) * stride - padding
+    reached = np.zeros(outputs, int)
+    picture = new_picture(
+        f"{size} inputs above, {outputs} outputs below, joined where an input reaches an output: "
+        f"kernel {kernel}, stride {stride}, padding {padding}, output padding {extra}.",
+        height=3.6,
+        layout=None,
+    )
+    axes = picture.add_axes((0.13, 0.02, 0.85, 0.83))
+    centre = (outputs - 1) / 2
+    inputs = (np.arange(size) - (size - 1) / 2) * stride + centre + (kernel % 2 == 0) / 2
+    lines = []
+    for i in range(size):
+        for place in range(first[i], first[i] + kernel):
+            inside = 0 <= place < outputs
+            lines.append((place, inputs[i], inside))
+            if inside:
+                reached[place] += 1
+    for place, above, inside in lines:
+        color, style = (BLUE, "-") if inside else (GREY, ":")
+        axes.plot([above, place], [1, 0.12], color=color, ls=style, lw=1.5, marker="")
+    axes.plot(inputs, np.ones(size), color=BLUE, ls="", marker="o", markersize=17)
+    added = np.arange(outputs) >= outputs - extra
+    for chosen, color, marker in ((~added, GREEN, "s"), (added, VERMILLION, "D")):
+        places = np.arange(outputs)[chosen]
+        axes.plot(places, np.zeros(len(places)), color=color, ls="", marker=marker, markersize=17)
+    for place, count in enumerate(reached):
+        axes.text(place, -0.19, str(count), ha="center", va="center")
+    for y, words in ((1, "inputs"), (0, "outputs"), (-0.19, "reached by")):
+        axes.text(-0.02, y, words, ha="right", va="center", transform=axes.get_yaxis_transform())
+    middle = 0.5 * (min(-1, inputs[0]) + max(outputs, inputs[-1]))
+    axes.set(xlim=(middle - 8, middle + 8), ylim=(-0.35, 1.2))
+    axes.set_axis_off()
+    pieces = f"({size} − 1)·{stride} − 2·{padding} + {kernel} + {extra}"
+    picture.text(0.13, 0.91, f"{pieces} = {outputs} outputs", fontsize=16)
+    return picture
+
+
+@styled
+def plot_histories(
+    ours: Sequence[float], theirs: Mapping[int, float], *, title: str, lines: Mapping[str, float]
+) -> Picture:
+    """Test error after each epoch, beside what another run printed.
+
+    Parameters
+    ----------
+    ours : sequence of float
+        From epoch 0.
+    theirs : mapping from epoch to error
+    lines : mapping from name to error
+        Drawn as level lines, for comparison.
+    """
+    ours = np.asarray(ours)
+    picture = new_picture(
+        f"Test error against the epoch: ours falls from {ours[0]:.3f} to {ours[-1]:.3f} in "
+        f"{len(ours)} epochs, along the {len(theirs)} points that the source printed.",
+        height=4.2,
+    )
+    axes = picture.subplots()
+    axes.semilogy(np.arange(len(ours)), ours, color=BLUE, marker="")
+    axes.semilogy(*zip(*theirs.items(), strict=True), color=VERMILLION, ls="", marker="s")
+    axes.text(3.3, ours[3] * 1.12, "ours", color=BLUE, weight="bold")
+    axes.text(0.8, max(theirs.values()), "source", color=VERMILLION, weight="bold")
+    for name, error in lines.items():
+        axes.axhline(error, color=GREY, ls=":", lw=2)
+        axes.text(0, error * 0.98, name, color=GREY, va="top")
+    ticks = [0.002, 0.005, 0.01, 0.02, 0.05]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set(ylim=(min([*lines.values(), ours.min()]) * 0.75, 0.06))
+    axes.set(title=title, xlabel="epoch", ylabel="test MSE")
+    return picture
+
+
+@styled
+def plot_code_sizes(
+    images: np.ndarray,
+    by_pca: Mapping[int, np.ndarray],
+    by_network: Mapping[int, np.ndarray],
+    errors: Mapping[str, Mapping[int, float]],
+    d: int,
+) -> Picture:
+    """Images rebuilt from d numbers by PCA and by an autoencoder, and the error of each.
+
+    Parameters
+    ----------
+    images : ndarray of shape (M, H, W)
+    by_pca, by_network : mapping from d to ndarray of shape (M, H, W)
+    errors : mapping from "PCA", "autoencoder" and "source" to mapping from d to test error
+    d : int
+        A key of all but the last.
+    """
+    pca, network = errors["PCA"], errors["autoencoder"]
+    picture = new_picture(
+        f"{len(images)} test images and what PCA and an autoencoder make of {d} numbers each; "
+        f"beside them the test error against the number of numbers: {pca[d]:.4f} for PCA and "
+        f"{network[d]:.4f} for the autoencoder at {d}.",
+        height=3.9,
+        layout=None,
+    )
+    left = picture.add_axes((0.14, 0.02, 0.5, 0.86))
+    rows = {"original": images, f"PCA, {d}": by_pca[d], "autoencoder": by_network[d]}
+    _rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
+    left.set_title(f"{images[0].size} pixels, or {d} numbers an image")
+    right = picture.add_axes((0.75, 0.19, 0.23, 0.69))
+    looks = {"PCA": (BLUE, "o", "--"), "autoencoder": (VERMILLION, "s", "-")}
+    right.plot([d, d], [pca[d], network[d]], color=GREY, marker="", ls="-", lw=2)
+    for name, (color, marker, line) in looks.items():
+        right.plot(
+            *zip(*sorted(errors[name].items()), strict=True), color=color, ls=line, marker=""
+        )
+        right.plot(d, errors[name][d], color=color, marker=marker, markersize=11)
+    right.plot(*zip(*errors["source"].items(), strict=True), color=GREEN, marker="^", markersize=11)
+    right.text(26, 0.022, "PCA", color=BLUE, weight="bold")
+    right.text(4.2, 0.0012, "autoencoder", color=VERMILLION, weight="bold")
+    right.text(330, 0.0125, "source", color=GREEN, weight="bold", ha="right")
+    right.set_xscale("log")
+    ticks = [2, 8, 32, 128]
+    right.set_xticks(ticks, [str(tick) for tick in ticks])
+    right.set_xticks([], minor=True)
+    right.set(xlim=(1.8, 380), ylim=(0, 0.05), xlabel="numbers, d")
+    right.set_title(f"MSE: {network[d] / pca[d]:.0%} of PCA's")
+    return picture
+
+
+def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    """Points by class, with colour, marker and a label at the median of each class."""
+    for c in np.unique(labels):
+        x, y = points[labels == c].T
+        look = {"color": CLASS_COLORS[c], "marker": CLASS_MARKERS[c]}
+        axes.plot(x, y, ls="", markersize=5, alpha=0.75, markeredgewidth=0, **look)
+    classes = np.unique(labels)
+    middles = np.stack([np.median(points[labels == c], axis=0) for c in classes])
+    room = np.ptp(points, axis=0) * [0.2, 0.055]
+    for c, (x, y) in zip(classes, labels_apart(middles, room), strict=True):
+        words = {"color": CLASS_COLORS[c], "weight": "bold", "path_effects": HALO}
+        axes.text(x, y, names[c], ha="center", va="center", **words)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.margins(0.13, 0.05)  # labels are wider than islands
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+@styled
+def plot_maps(
+    maps: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], alt: str
+) -> Picture:
+    """Maps of the same points side by side, coloured by class.
+
+    Parameters
+    ----------
+    maps : mapping from title to ndarray of shape (N, 2)
+    labels : ndarray of shape (N,)
+    names : sequence of str
+        The name of class c is ``names[c]``.
+    """
+    picture = new_picture(alt, height=10 / len(maps) + 0.4, layout=None)
+    width = 1 / len(maps)
+    for i, (title, points) in enumerate(maps.items()):
+        axes = picture.add_axes((i * width + 0.01, 0.01, width - 0.02, 0.9))
+        _classes(axes, points, labels, names)
+        axes.set_title(title)
+    return picture
+
+
+@styled
+def plot_thumbnails(points: np.ndarray, images: np.ndarray, title: str = "") -> Picture:
+    """The images themselves at their places in a map; those that would hide another are left out.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2)
+    images : ndarray of shape (N, H, W)
+    """
+    places = (points - points.min(axis=0)) / np.ptp(points, axis=0)
+    kept: list[int] = []
+    for i, place in enumerate(places):
+        apart = np.abs((places[kept] - place) * [THUMBNAILS * 1.45 - 1, THUMBNAILS - 1])
+        if not kept or apart.max(axis=1).min() >= 1:
+            kept.append(i)
+    picture = new_picture(
+        f"{len(kept)} of {len(points)} images at their places in the map; neighbours look alike.",
+        height=7.2,
+        layout=None,
+    )
+    axes = picture.add_axes((0.01, 0.01, 0.98, 0.93))
+    height, width = images.shape[1:]
+    sheet = np.zeros((THUMBNAILS * height, round(THUMBNAILS * 1.45) * width))
+    corners = places * (np.array(sheet.shape)[::-1] - [width, height])
+    for i in kept:
+        x, y = corners[i].astype(int)
+        y = len(sheet) - height - y  # rows are counted from the top
+        sheet[y : y + height, x : x + width] = images[i]
+    show_image(axes, sheet, title, vmin=0, vmax=1)
+    return picture
+
+
+@styled
+def plot_perplexity(
+    maps: Mapping[int, np.ndarray],
+    measures: Mapping[int, Mapping[str, float]],
+    labels: np.ndarray,
+    names: Sequence[str],
+    perplexity: int,
+) -> Picture:
+    """A t-SNE map of one perplexity, and the measures of all.
+
+    Parameters
+    ----------
+    maps : mapping from perplexity to ndarray of shape (N, 2)
+    measures : mapping from perplexity to measures, as ``faithfulness`` gives them
+    perplexity : int
+        One of the keys.
+    """
+    shown = measures[perplexity]
+    picture = new_picture(
+        f"A map by t-SNE of perplexity {perplexity}, with "
+        + ", ".join(f"{name} {shown[name]:.1f}" for name in ("KNN", "CPD"))
+        + ", and these measures against the perplexity.",
+        height=4.9,
+        layout=None,
+    )
+    left = picture.add_axes((0.01, 0.02, 0.56, 0.87))
+    _classes(left, maps[perplexity], labels, names)
+    left.set_title(f"perplexity {perplexity}")
+    right = picture.add_axes((0.66, 0.15, 0.2, 0.74))
+    values = sorted(measures)
+    looks = {"accuracy": (ORANGE, "v", "-."), "KNC": (GREEN, "^", ":")}
+    looks |= {"CPD": (VERMILLION, "s", "--"), "KNN": (BLUE, "o", "-")}
+    ends = {name: measures[values[-1]][name] for name in looks}
+    heights = dict(
+        zip(sorted(ends, key=ends.get), _spaced(sorted(ends.values()), 0.07), strict=True)
+    )
+    for name, (color, marker, line) in looks.items():
+        curve = [measures[value][name] for value in values]
+        right.plot(values, curve, color=color, ls=line, marker="")
+        right.plot(perplexity, shown[name], color=color, marker=marker, markersize=11)
+        right.annotate(
+            name,
+            (1.04, heights[name]),
+            xycoords=right.get_yaxis_transform(),
+            color=color,
+            weight="bold",
+            va="center",
+        )
+    right.set_xscale("log")
+    right.set_xticks(values[::2], [str(value) for value in values[::2]])
+    right.set_xticks([], minor=True)
+    right.set(ylim=(0, 1), xlabel="perplexity", title="how faithful")
+    return picture
+
+
+def _spaced(heights: Sequence[float], gap: float) -> np.ndarray:
+    """Rising heights, moved up as little as keeps them a gap apart."""
+    spaced = np.array(heights, float)
+    for i in range(1, len(spaced)):
+        spaced[i] = max(spaced[i], spaced[i - 1] + gap)
+    return spaced
+
+
+@styled
+def plot_paths(
+    paths: Mapping[str, np.ndarray],
+    distances: Mapping[str, np.ndarray],
+    shares: np.ndarray,
+    t: float,
+) -> Picture:
+    """Three ways from one image to another: strips, and how far from the data each goes.
+
+    Parameters
+    ----------
+    paths : mapping from name to ndarray of shape (T, H, W)
+        Images along the way.
+    distances : mapping from name to ndarray of shape (T,)
+        To the nearest training image.
+    shares : ndarray of shape (T,)
+        t of each image, rising from 0 to 1.
+    t : float
+        One of them: where the larger images are taken.
+    """
+    at = int(np.abs(shares - t).argmin())
+    picture = new_picture(
+        f"Images on the way from one to another at t = {t:.2f}, by "
+        + ", ".join(paths)
+        + "; beside them the distance to the nearest training image along each way.",
+        height=3.2,
+        layout=None,
+    )
+    names = list(paths)
+    looks = dict(
+        zip(names, ((VERMILLION, "s", "-"), (BLUE, "o", "--"), (GREEN, "^", "-.")), strict=True)
+    )
+    first, last = paths[names[0]][0], paths[names[0]][-1]
+    shown = [first, *(paths[name][at].clip(0, 1) for name in names), last]
+    left = picture.add_axes((0.01, 0.1, 0.66, 0.7))
+    show_image(left, mosaic(np.stack(shown), len(shown), gap=3), vmin=0, vmax=1)
+    step = first.shape[1] + 3
+    for i, name in enumerate(("from", *names, "to")):
+        color = looks[name][0] if name in looks else BLACK
+        place = (step * i + first.shape[1] / 2, -1.5)
+        left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
+    right = picture.add_axes((0.74, 0.2, 0.24, 0.67))
+    for name, (color, marker, line) in looks.items():
+        right.plot(shares, distances[name], color=color, ls=line, marker="")
+        right.plot(shares[at], distances[name][at], color=color, marker=marker, markersize=11)
+    top = 1.1 * max(values.max() for values in distances.values())
+    right.set(xlim=(-0.04, 1.04), ylim=(0, top), xlabel="t", title="distance to the data")
+    return picture
+
+
+@styled
+def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -> Picture:
+    """Reconstruction errors of usual and unusual images, and how well they tell them apart.
+
+    Parameters
+    ----------
+    scores : mapping from name to ndarray of shape (N,)
+        The first are the usual ones.
+    curves : mapping from name to (false alarms, hits, area)
+        ROC curve of each of the others against the usual ones.
+    """
+    areas = ", ".join(f"{name} {area:.2f}" for name, (_, _, area) in curves.items())
+    picture = new_picture(
+        f"Left: histograms, each scaled to its peak, of the reconstruction error of {', '.join(scores)}. Right: the ROC "
+        f"curves, with the areas {areas}.",
+        height=4.4,
+    )
+    left, right = picture.subplots(1, 2)
+    looks = dict(
+        zip(scores, zip(COLORS, ("-", "--", "-.", ":", (0, (5, 1))), strict=False), strict=False)
+    )
+    edges = np.geomspace(
+        min(s.min() for s in scores.values()), max(s.max() for s in scores.values()), 40
+    )
+    for name, values in scores.items():
+        color, line = looks[name]
+        heights = np.histogram(values, edges)[0]
+        heights = heights / heights.max()
+        left.stairs(heights, edges, color=color, ls=line, lw=2.5, label=name)
+    left.set_xscale("log")
+    left.set(title="how many, scaled to the peak", xlabel="reconstruction error (MSE)", yticks=[])
+    left.legend(frameon=False, fontsize=12, loc="upper left", bbox_to_anchor=(0, 1))
+    for name, (false, true, area) in curves.items():
+        color, line = looks[name]
+        right.plot(false, true, color=color, ls=line, marker="", label=f"{name}, area {area:.2f}")
+    right.plot([0, 1], [0, 1], color=GREY, ls=":", lw=1.5, marker="")
+    right.legend(frameon=False, fontsize=13, loc="lower right")
+    right.set(title="ROC curves", xlabel="false alarms", ylabel="found", aspect="equal")
+    return picture

@@ -1,0 +1,192 @@
+"""The full run of a network: described by plain values, resumable, with a manifest and a checkpoint."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
+from helpers.storage import DATA, read_json
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+MANIFESTS = DATA / "experiments"
+CHECKPOINTS = DATA / "checkpoints"
+RUNS = DATA / "runs"
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """The full run of a network: what is built, what it is shown, how it is trained.
+
+    Attributes
+    ----------
+    summary : str
+        A line for ``--list``.
+    network, training : mapping
+        Options of the network, and keyword arguments of :func:`helpers.training.train`. With
+        ``data`` they are the configuration of the run: plain values that JSON can hold.
+    epochs : int
+        No part of the configuration: a run whose ``epochs`` are raised goes on.
+    data : mapping from file name to SHA-256, or from option to value for data that are generated
+    build : callable
+        Takes ``network`` as keyword arguments, returns the network with a fresh start.
+    prepare : callable
+        Loads or generates the data; returns a :class:`Prepared`.
+    half : bool
+        Store the weights in 16 bits.
+    """
+
+    summary: str
+    network: Mapping[str, Any]
+    training: Mapping[str, Any]
+    epochs: int
+    data: Mapping[str, Any]
+    build: Callable[..., "Module"]
+    prepare: Callable[[], "Prepared"]
+    half: bool = False
+
+    @property
+    def configuration(self) -> dict:
+        """What tells this run from another."""
+        return {
+            "network": dict(self.network),
+            "training": dict(self.training),
+            "data": dict(self.data),
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run needs besides its configuration.
+
+    Attributes
+    ----------
+    images : Tensor of shape (N, …)
+        Training data.
+    train : mapping
+        More arguments of :func:`helpers.training.train`: "loss", "evaluate".
+    results : callable
+        Takes the finished network in evaluation mode; what it returns goes into the manifest.
+    """
+
+    images: Any
+    train: Mapping[str, Any]
+    results: Callable[["Module"], dict]
+
+
+def manifest_path(name: str) -> Path:
+    """Where the manifest of an experiment is kept."""
+    return MANIFESTS / f"{name}.json"
+
+
+def checkpoint_path(name: str) -> Path:
+    """Where the weights of a network are kept once its run is over."""
+    return CHECKPOINTS / f"{name}.safetensors"
+
+
+def state_path(name: str) -> Path:
+    """Where a run that is not over keeps its state."""
+    return RUNS / f"{name}.safetensors"
+
+
+def run_network(
+    name: str, spec: NetworkRun, *, device: str = "cpu", progress: Callable | None = None
+) -> dict:
+    """Train a network from where its state stands, store its weights, and judge what was stored.
+
+    Parameters
+    ----------
+    device, progress
+        As in :func:`helpers.training.train`.
+
+    Returns
+    -------
+    dict
+        What the run's manifest says of it.
+    """
+    from helpers.training import evaluated, train
+
+    prepared, model = spec.prepare(), spec.build(**spec.network)
+    history = train(
+        model,
+        prepared.images,
+        epochs=spec.epochs,
+        **spec.training,
+        **prepared.train,
+        device=device,
+        state=state_path(name),
+        configuration=spec.configuration,
+        progress=progress,
+    )
+    path = checkpoint_path(name)
+    sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
+    stored = spec.build(**spec.network)
+    load_checkpoint(path, stored, spec.configuration, sha256)
+    timing = read_tensors(state_path(name))[1]["timing"]
+    return {
+        "configuration": spec.configuration,
+        "epochs": spec.epochs,
+        "history": columns(history),
+        "results": evaluated(stored, prepared.results),
+        "checkpoint": {"file": path.name, "sha256": sha256, "bytes": path.stat().st_size},
+        "seconds": round(sum(row["seconds"] for row in timing), 1),
+        "seconds_per_epoch": [row["seconds"] for row in timing],
+        "device": sorted({row["device"] for row in timing}),
+        "threads": sorted({row["threads"] for row in timing}),
+    }
+
+
+def load_network(name: str, spec: NetworkRun) -> "Module":
+    """The network that a full run left, ready to be used: in evaluation mode.
+
+    Raises
+    ------
+    StorageError
+        If its manifest or its weights are missing, damaged, or don't belong together.
+    """
+    model = spec.build(**spec.network)
+    sha256 = read_manifest(name)["checkpoint"]["sha256"]
+    load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
+    return model.eval()
+
+
+def read_manifest(name: str) -> dict:
+    """What an experiment left.
+
+    Raises
+    ------
+    StorageError
+        If its manifest is missing or damaged.
+    """
+    mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
+    return read_json(manifest_path(name), mend)
+
+
+def epochs_behind(name: str) -> int:
+    """How many epochs of a run its state has; 0 if there is none."""
+    if not state_path(name).exists():
+        return 0
+    return len(read_tensors(state_path(name), MEND_STATE)[1]["history"])
+
+
+def columns(rows: Sequence[Mapping]) -> dict[str, list]:
+    """A table given row by row, column by column."""
+    return {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
+
+
+def print_progress(name: str, epochs: int) -> Callable[[int, float, Mapping], None]:
+    """Callback of a run: a line with a bar on a terminal, else a line for each epoch."""
+
+    def progress(done: int, share: float, losses: Mapping) -> None:
+        told = ", ".join(f"{k} {v:.5f}" for k, v in losses.items() if isinstance(v, float))
+        if sys.stderr.isatty():
+            filled = round(20 * (done + share) / epochs)
+            bar = "█" * filled + "·" * (20 - filled)
+            print(f"\r{name} {bar} {done}/{epochs} epochs, {told}  ", end="", file=sys.stderr)
+        elif share == 0:
+            print(f"{name} {done}/{epochs} epochs, {told}", file=sys.stderr, flush=True)
+
+    return progress

@@ -1,0 +1,310 @@
+"""One training loop for every network: data in memory, a history, and a state that outlives a kill.
+
+The state of a run is one file. It is written after each epoch in one step, so what is in it
+belongs together, and a run goes on from there as if nothing had happened.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from helpers.checkpoints import (
+    MEND_STATE,
+    fill_model,
+    read_tensors,
+    require_same_configuration,
+    write_tensors,
+)
+
+Loss = Callable[[nn.Module, Tensor], Tensor]
+Evaluate = Callable[[nn.Module], dict]
+Progress = Callable[[int, float, Mapping], None]
+
+TELL_EVERY = 0.3  # seconds between calls of `progress` within an epoch
+WARM_UP = 0.1  # share of a one-cycle schedule in which the rate rises
+
+
+def reconstruction_loss(model: nn.Module, batch: Tensor) -> Tensor:
+    """Mean squared error of what the network makes of a batch, per number."""
+    return mse_loss(model(batch), batch)
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose random start depends on the seed alone; PyTorch's own state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build()
+
+
+def best_device() -> str:
+    """The fastest device there is: "cuda", "mps" or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def learning_rate_share(schedule: str, progress: float) -> float:
+    """The learning rate as a share of its largest value.
+
+    Parameters
+    ----------
+    schedule : {"constant", "one-cycle"}
+        One cycle rises in a straight line for a tenth of the time, then falls along a cosine.
+    progress : float
+        Share of the schedule that is over; from 1 on, the rate stays where it is.
+    """
+    if schedule == "constant":
+        return 1.0
+    if schedule != "one-cycle":
+        raise ValueError(f"schedule must be 'constant' or 'one-cycle', got {schedule!r}")
+    if progress < WARM_UP:
+        return 0.05 + 0.95 * progress / WARM_UP
+    fall = min((progress - WARM_UP) / (1 - WARM_UP), 1.0)
+    return 0.001 + 0.999 * (1 + math.cos(math.pi * fall)) / 2
+
+
+def train(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    schedule: str = "constant",
+    schedule_epochs: int | None = None,
+    seed: int = 0,
+    channels_last: bool = False,
+    loss: Loss = reconstruction_loss,
+    evaluate: Evaluate | None = None,
+    device: str = "cpu",
+    state: Path | None = None,
+    configuration: Mapping | None = None,
+    progress: Progress | None = None,
+) -> list[dict]:
+    """Train a network in place with Adam.
+
+    The same arguments give the same weights on the same machine, bit by bit, also when the run was
+    killed in between (on the CPU: with as many threads).
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, …)
+        All training data, in memory.
+    epochs : int
+        How many the network has seen in the end, those of an earlier part of the run included.
+    weight_decay : float
+        Added to the gradient, times the weights (Adam's L2 penalty).
+    schedule, schedule_epochs
+        See :func:`learning_rate_share`; a one-cycle schedule lasts ``schedule_epochs``.
+    seed : int
+        Of the order of the samples. The start of the network is the caller's: :func:`seeded`.
+    channels_last : bool
+        Memory layout of images and weights; faster for most convolutions, the same results but
+        for rounding.
+    loss : callable
+        Takes the network and a batch (B, …), returns a scalar; its mean over the samples is the
+        history's "train_loss".
+    evaluate : callable, optional
+        Called after each epoch in evaluation mode without gradients; returns more of the row:
+        whatever JSON can hold.
+    state : Path, optional
+        File that keeps the run after each epoch. If it exists, the run goes on from there.
+    configuration : mapping, optional
+        What a state must have been made with; ``epochs`` and ``device`` are no part of it.
+    progress : callable, optional
+        Called with (epochs done, share of the running epoch, current losses).
+
+    Returns
+    -------
+    list of dict
+        A row for each epoch: "epoch" from 0, "train_loss", and what ``evaluate`` returned.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite any more.
+    StorageError
+        If the state is damaged or belongs to another configuration.
+    ValueError
+        If an argument is out of range, or the state has gone further than ``epochs``.
+    """
+    _check(images, epochs, batch_size, schedule, schedule_epochs)
+    model.to(device, memory_format=_layout(channels_last))
+    images = images.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    generator = torch.Generator().manual_seed(seed)
+    record = {"history": [], "timing": []}
+    if state is not None and state.exists():
+        record = load_state(state, configuration or {}, model, optimizer, generator)
+    history = record["history"]
+    if len(history) > epochs:
+        raise ValueError(f"{state} has {len(history)} epochs already, more than {epochs}")
+    steps = -(-len(images) // batch_size)
+
+    def rates(epoch: int) -> Iterator[float]:
+        horizon = (schedule_epochs or 1) * steps
+        for step in count(epoch * steps):
+            yield learning_rate * learning_rate_share(schedule, step / horizon)
+
+    for epoch in range(len(history), epochs):
+        started = time.monotonic()
+        batches = shuffled_batches(images, batch_size, generator, channels_last=channels_last)
+        tell = _teller(progress, epoch, steps)
+        mean = train_epoch(model, batches, optimizer, rates(epoch), loss, tell)
+        history.append({"epoch": epoch, "train_loss": mean} | evaluated(model, evaluate))
+        record["timing"].append(_timing(time.monotonic() - started, device))
+        if state is not None:
+            save_state(state, configuration or {}, model, optimizer, generator, record)
+        if progress is not None:
+            progress(epoch + 1, 0.0, history[-1])
+    return history
+
+
+def train_epoch(
+    model: nn.Module,
+    batches: Iterator[Tensor],
+    optimizer: torch.optim.Optimizer,
+    rates: Iterator[float],
+    loss: Loss,
+    tell: Callable[[int, Tensor], None] | None = None,
+) -> float:
+    """Take a step of the optimiser for each batch; returns the mean loss over the samples.
+
+    Parameters
+    ----------
+    rates : iterator of float
+        Learning rate of each step.
+    tell : callable, optional
+        Called with the number of steps taken and the last loss.
+
+    Raises
+    ------
+    FloatingPointError
+        If a loss was not finite.
+    """
+    model.train()
+    losses, sizes = [], []
+    for batch, rate in zip(batches, rates, strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        value = loss(model, batch)
+        value.backward()
+        optimizer.step()
+        losses.append(value.detach())
+        sizes.append(len(batch))
+        if tell is not None:
+            tell(len(sizes), losses[-1])
+    values = torch.stack(losses).cpu().double()  # once an epoch: a GPU isn't made to wait
+    mean = float(values @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
+    if not math.isfinite(mean):
+        raise FloatingPointError(f"the loss has become {mean}; lower the learning rate, now {rate}")
+    return mean
+
+
+def shuffled_batches(
+    images: Tensor, batch_size: int, generator: torch.Generator, *, channels_last: bool = False
+) -> Iterator[Tensor]:
+    """All samples once, in an order drawn from ``generator``; the last batch may be smaller."""
+    order = torch.randperm(len(images), generator=generator).to(images.device)
+    for indices in order.split(batch_size):
+        batch = images[indices]
+        yield batch.to(memory_format=torch.channels_last) if channels_last else batch
+
+
+@torch.no_grad()
+def evaluated(model: nn.Module, evaluate: Evaluate | None) -> dict:
+    """What ``evaluate`` says of the network in evaluation mode, without gradients."""
+    model.eval()
+    return {} if evaluate is None else evaluate(model)
+
+
+def save_state(
+    path: Path,
+    configuration: Mapping,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    record: Mapping,
+) -> None:
+    """Write all that a run needs to go on, as one file in one step."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for i, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": value for name, value in values.items()}
+    tensors["generator"] = generator.get_state()
+    write_tensors(path, tensors, {"configuration": configuration, **record})
+
+
+def load_state(
+    path: Path,
+    configuration: Mapping,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> dict:
+    """Put a run back to where :func:`save_state` left it; returns its "history" and "timing".
+
+    Raises
+    ------
+    StorageError
+        If the file is damaged, or of another configuration or network.
+    """
+    tensors, record = read_tensors(path, MEND_STATE)
+    require_same_configuration(path, record.get("configuration"), configuration, MEND_STATE)
+    parts = {"model": {}, "optimizer": {}, "generator": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = tensor
+    fill_model(path, model, parts["model"], MEND_STATE)
+    parameters = list(model.parameters())
+    for name, tensor in parts["optimizer"].items():
+        i, _, key = name.partition(".")
+        parameter = parameters[int(i)]
+        if tensor.ndim:  # in the memory layout that the optimiser itself would have chosen
+            tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
+        optimizer.state[parameter][key] = tensor
+    generator.set_state(parts["generator"][""])
+    return {"history": record["history"], "timing": record["timing"]}
+
+
+def _timing(seconds: float, device: str) -> dict:
+    """How long an epoch took, and on what."""
+    return {"seconds": round(seconds, 2), "device": device, "threads": torch.get_num_threads()}
+
+
+def _teller(progress: Progress | None, epoch: int, steps: int):
+    """Pass steps on to ``progress``, but not more often than anybody can read."""
+    if progress is None:
+        return None
+    last = time.monotonic()
+
+    def tell(step: int, value: Tensor) -> None:
+        nonlocal last
+        if time.monotonic() - last > TELL_EVERY:
+            last = time.monotonic()
+            progress(epoch, step / steps, {"train_loss": float(value)})
+
+    return tell
+
+
+def _layout(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.preserve_format
+
+
+def _check(images, epochs, batch_size, schedule, schedule_epochs) -> None:
+    if not isinstance(images, Tensor) or not images.is_floating_point() or len(images) == 0:
+        raise ValueError("images must be a floating-point tensor of shape (N, …) with N ≥ 1")
+    if epochs < 0 or batch_size < 1:
+        raise ValueError(
+            f"epochs must be ≥ 0 and batch_size ≥ 1, got epochs={epochs}, batch_size={batch_size}"
+        )
+    learning_rate_share(schedule, 0.0)
+    if schedule != "constant" and not schedule_epochs:
+        raise ValueError(f"the schedule {schedule!r} needs schedule_epochs, its length")

@@ -1,0 +1,214 @@
+"""The full run of a network, on a toy that takes milliseconds."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from helpers import experiments, runs
+from helpers.experiments import load_manifest, load_network, main, run
+from helpers.runs import (
+    NetworkRun,
+    Prepared,
+    checkpoint_path,
+    columns,
+    epochs_behind,
+    print_progress,
+)
+from helpers.storage import StorageError
+
+
+def toy_network(epochs=3, **network):
+    """A run that takes milliseconds."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(40, 1, 6, 6, generator=generator)
+
+    def build(*, width, seed):
+        from helpers.training import seeded
+
+        def layers():
+            conv = torch.nn.Conv2d
+            return torch.nn.Sequential(conv(1, width, 3, padding=1), conv(width, 1, 1))
+
+        return seeded(layers, seed)
+
+    def judge(model):
+        error = (model(images) - images).square().mean()
+        return {"error": error.item(), "mode": model.training}
+
+    return NetworkRun(
+        summary="a toy",
+        network={"width": 4, "seed": 0} | network,
+        training={"batch_size": 16, "learning_rate": 0.01, "seed": 0},
+        epochs=epochs,
+        data={"images": 40},
+        build=build,
+        prepare=lambda: Prepared(images, {"evaluate": judge}, judge),
+        half=True,
+    )
+
+
+def use_folder(folder, **networks):
+    """Let the runs be these, and keep everything in one folder."""
+    experiments.EXPERIMENTS, experiments.NETWORKS = {}, networks
+    runs.MANIFESTS = runs.CHECKPOINTS = folder
+    runs.RUNS = folder / "runs"
+
+
+@pytest.fixture
+def net(monkeypatch, tmp_path):
+    """One run of a network, in an empty folder."""
+    for module, names in (
+        (experiments, ("EXPERIMENTS", "NETWORKS")),
+        (runs, ("MANIFESTS", "CHECKPOINTS", "RUNS")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
+    use_folder(tmp_path, net=toy_network())
+    return tmp_path
+
+
+def test_run_of_a_network_leaves_manifest_checkpoint_and_state(net):
+    manifest = run("net")
+    assert load_manifest("net") == manifest
+    assert manifest["configuration"]["network"] == {"width": 4, "seed": 0}
+    assert manifest["history"]["epoch"] == [0, 1, 2]
+    assert manifest["epochs"] == len(manifest["seconds_per_epoch"]) == 3
+    assert (manifest["device"], len(manifest["threads"])) == (["cpu"], 1)
+    assert set(manifest["versions"]) >= {"torch", "safetensors"}
+    assert manifest["checkpoint"]["bytes"] == checkpoint_path("net").stat().st_size
+    model = load_network("net")
+    assert not model.training
+    # judged as it was stored, in 16 bits
+    again = experiments.NETWORKS["net"].prepare().results(model)
+    assert again["error"] == pytest.approx(manifest["results"]["error"], rel=1e-6)
+    assert manifest["results"]["mode"] is False
+    assert manifest["results"]["error"] != manifest["history"]["error"][-1]
+    assert manifest["results"]["error"] == pytest.approx(manifest["history"]["error"][-1], rel=0.01)
+
+
+def test_raising_the_epochs_continues_and_list_shows_how_far(net, capsys):
+    run("net")
+    use_folder(net, net=toy_network(epochs=5), other=toy_network())
+    told = []
+    assert (epochs_behind("net"), epochs_behind("other")) == (3, 0)
+    assert "3 of 5 epochs" in experiments.describe("net")
+    assert "not run" in experiments.describe("other")
+    continued = run("net", progress=lambda *x: told.append(x))
+    assert [done for done, share, _ in told if share == 0] == [4, 5]
+    assert "run, 5 epochs" in experiments.describe("net")
+    use_folder(net / "straight", net=toy_network(epochs=5))
+    straight = run("net")
+    assert continued["checkpoint"] == straight["checkpoint"]
+    assert continued["history"] == straight["history"]
+
+
+def test_network_and_its_files_must_belong_together(net):
+    with pytest.raises(StorageError, match=r"net\.json is not in"):
+        load_network("net")
+    run("net")
+    with pytest.raises(ValueError, match="no network 'joke'; there are \\['net'\\]"):
+        load_network("joke")
+    use_folder(net, net=toy_network(width=5))
+    with pytest.raises(StorageError, match=r"network is {'seed': 0, 'width': 4}, expected"):
+        load_network("net")
+    with pytest.raises(StorageError, match="another configuration"):
+        run("net")
+    use_folder(net, net=toy_network())
+    content = bytearray(checkpoint_path("net").read_bytes())
+    content[-1] ^= 1
+    checkpoint_path("net").write_bytes(content)
+    with pytest.raises(StorageError, match="not the file that the course expects"):
+        load_network("net")
+    checkpoint_path("net").unlink()
+    with pytest.raises(StorageError, match=r"net\.safetensors is not in"):
+        load_network("net")
+
+
+def test_command_runs_networks_and_prints_epochs(net, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "net", "--threads", "1"])
+    threads = torch.get_num_threads()
+    try:
+        main()
+    finally:
+        torch.set_num_threads(threads)
+    printed = capsys.readouterr()
+    assert "net.json" in printed.out
+    assert printed.err.startswith("net 1/3 epochs, train_loss 0.")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    print_progress("net", 4)(1, 0.5, {"train_loss": 0.25})
+    assert "\rnet ████████············ 1/4 epochs, train_loss 0.25000" in capsys.readouterr().err
+
+
+def test_columns_of_no_rows():
+    assert columns([]) == {}
+    assert columns([{"a": 1, "b": 2}, {"a": 3, "b": 4}]) == {"a": [1, 3], "b": [2, 4]}
+
+
+# One interpreter forks: importing torch once for each kill would take a minute.
+KILLS = """
+import os, signal, sys
+from pathlib import Path
+import torch
+import safetensors.torch
+from helpers import storage
+from helpers.experiments import run
+from tests.test_runs import toy_network, use_folder
+
+torch.set_num_threads(1)
+parameter = torch.nn.Parameter(torch.ones(1))
+parameter.grad = torch.ones(1)
+torch.optim.Adam([parameter]).step()
+
+def work(folder, names, at):
+    fsync, replace, calls = os.fsync, os.replace, {"fsync": 0, "replace": 0}
+
+    def reached(name):
+        calls[name] += 1
+        if at == (name, calls[name]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    storage.os.fsync = lambda *a: (reached("fsync"), fsync(*a))
+    storage.os.replace = lambda *a: (replace(*a), reached("replace"))
+    use_folder(folder, a=toy_network(), b=toy_network(width=3))
+    for name in names:
+        run(name)
+
+def start(folder, names, at=None):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work(folder, names, at)
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+def end(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def left(folder):
+    return {name: (folder / f"{name}.safetensors").read_bytes() for name in "ab"}
+
+root = Path(sys.argv[1])
+assert end(start(root / "straight", "ab")) == 0
+# three states, the checkpoint, the manifest: before and after each is written
+for i, at in enumerate([("fsync", 3), ("fsync", 4), ("replace", 4), ("fsync", 5), ("replace", 5)]):
+    folder = root / str(i)
+    pair = [start(folder, name, at) for name in "ab"]  # side by side
+    assert [end(child) for child in pair] == [-signal.SIGKILL] * 2
+    assert [end(child) for child in [start(folder, name) for name in "ab"]] == [0, 0]
+    assert left(folder) == left(root / "straight"), at
+    assert not [path for path in folder.rglob("*.json") if "incoming" not in str(path) and not path.read_text()]
+print("identical")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
+    command = [sys.executable, "-c", KILLS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "identical\n", done.stderr
