@@ -20,19 +20,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers import runs
+from helpers.deep_factorization import (
+    descend,
+    gaussian_factors,
+    hide,
+    nuclear_norm_completion,
+    planted_matrix,
+    unseen_error,
+)
 from helpers.factorization import (
     fit_biases,
     predict,
     principal_axes,
     rmse,
     search_als,
-    typical_user,
+    user_with,
 )
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.ratings import Ratings, generate_ratings, hold_out, prune
 from helpers.runs import NetworkRun, Prepared
-from helpers.spectrum import components_for_share
+from helpers.spectrum import components_for_share, effective_rank
 from helpers.storage import (
     DATA,
     StorageError,
@@ -78,6 +86,9 @@ DENSE_CODE_TRAINING = {
 MORE_THAN = 10  # ratings that users and restaurants of chapter 2 have
 GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+COMPLETION = {"n": 40, "rank": 3, "seen": [320, 400, 480, 640, 800, 1120], "matrices": 10}
+COMPLETION_DESCENT = {"tolerance": 1e-6, "max_steps": 50_000}
+COMPLETION_DEPTHS, COMPLETION_SCALE = (2, 3, 4), 1e-3
 
 
 def pca_fashion_mnist() -> dict:
@@ -123,11 +134,11 @@ def grid_of_fits(
     list of dict
         ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
         ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
-        :func:`helpers.factorization.typical_user` finds: first of the training ratings, then of
+        :func:`helpers.factorization.user_with` finds: first of the training ratings, then of
         the validation ratings.
     """
     baseline = fit_biases(train)
-    user = typical_user(train)
+    user = user_with(train)
     shown = [part.users == user for part in (train, validation)]
     items = np.concatenate([train.items[shown[0]], validation.items[shown[1]]])
     records = []
@@ -141,6 +152,52 @@ def grid_of_fits(
             | {"predicted": predicted.round(3).tolist()}
         )
     return records
+
+
+def completion(depth: int | None, seen: int, seed: int) -> dict[str, float]:
+    """One planted matrix completed by a product of this depth, or by least nuclear norm (None)."""
+    rng = np.random.default_rng(seed)
+    truth = planted_matrix(rng, COMPLETION["n"], COMPLETION["rank"])
+    observed = hide(rng, truth, seen)
+    if depth is None:
+        product, loss = nuclear_norm_completion(observed).product, 0.0
+    else:
+        sizes = [COMPLETION["n"]] * (depth + 1)
+        start = gaussian_factors(rng, sizes, COMPLETION_SCALE)
+        descent = descend(start, observed, **COMPLETION_DESCENT)
+        product, loss = descent.products[-1], descent.losses[-1]
+    values = np.linalg.svd(product, compute_uv=False)
+    found = {
+        "error": unseen_error(product, truth, observed),
+        "nuclear_norm": values.sum(),
+        "effective_rank": effective_rank(values),
+        "loss": loss,
+    }
+    return {name: float(f"{value:.5g}") for name, value in found.items()}
+
+
+def depth_completion() -> dict:
+    """Completion by depths 2 to 4 and by least nuclear norm, from few to many entries seen."""
+    methods = {"least nuclear norm": None} | {f"depth {n}": n for n in COMPLETION_DEPTHS}
+    table = {
+        name: [
+            [completion(depth, seen, seed) for seed in range(COMPLETION["matrices"])]
+            for seen in COMPLETION["seen"]
+        ]
+        for name, depth in methods.items()
+    }
+    return {
+        "configuration": COMPLETION
+        | COMPLETION_DESCENT
+        | {
+            "scale": COMPLETION_SCALE,
+            "solver": f"cvxpy {version('cvxpy-base')}, SCS {version('scs')}",
+        },
+        "results": {
+            name: {key: [[run[key] for run in runs] for runs in rows] for key in rows[0][0]}
+            for name, rows in table.items()
+        },
+    }
 
 
 def build_autoencoder(*, kind: str, seed: int, **options) -> "Module":
@@ -292,6 +349,7 @@ def load_maps() -> dict[str, np.ndarray]:
 
 
 EXPERIMENTS: dict[str, Callable[[], dict]] = {
+    "depth-completion": depth_completion,
     "fashion-mnist-tsne": maps_by_tsne,
     "pca-fashion-mnist": pca_fashion_mnist,
     "fashion-mnist-choice": choose_dense_code,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 import scipy.stats
 from numba import njit, prange
@@ -15,6 +16,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 from helpers.ratings import Ratings
+
+# Its threads sleep while they wait; those of the default (OpenMP) spin, which costs a busy machine dear.
+numba.config.THREADING_LAYER = "workqueue"
 
 FEWEST, MOST = 1, 5  # stars
 CHUNKS = 64  # of the rows, shared out among the cores
@@ -65,8 +69,8 @@ def predict(
     model: RatingModel, users: np.ndarray, items: np.ndarray, *, cut_off: bool = True
 ) -> np.ndarray:
     """Predicted stars of pairs, shape (n,); cut off at 1 and 5, unless told otherwise."""
-    taste = _dot_pairs(model.user_factors, model.item_factors, users, items)
-    stars = model.mean + model.user_bias[users] + model.item_bias[items] + taste
+    stars = model.mean + model.user_bias[users] + model.item_bias[items]
+    stars += _dot_pairs(model.user_factors, model.item_factors, users, items)
     return np.clip(stars, FEWEST, MOST) if cut_off else stars
 
 
@@ -87,7 +91,11 @@ def rmse_intervals(
 
     Parameters
     ----------
+    ratings : Ratings
+        What was predicted.
     predictions : ndarray of shape (models, n)
+    rng : Generator
+        Draws the users.
     level : float
         Share of the bootstrap's values that lies within an interval.
 
@@ -141,7 +149,7 @@ def fit_user_means(train: Ratings) -> RatingModel:
 def fit_biases(
     train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, passes: int = 30
 ) -> RatingModel:
-    """The bias model μ + b_u + b_i (Koren, Bell and Volinsky 2009, eq. 4, fitted alternately).
+    """The bias model μ + b_u + b_i, fitted alternately.
 
     Minimises Σ (r − μ − b_u − b_i)² + λ_U Σ b_u² + λ_I Σ b_i². Given the other biases, each is a
     mean of residuals that counts λ more ratings than there are, all zero.
@@ -150,6 +158,8 @@ def fit_biases(
     ----------
     user_penalty, item_penalty : float
         λ_U and λ_I, in ratings.
+    passes : int
+        Over all items, then all users.
     """
     _check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
     model = fit_mean(train)
@@ -163,6 +173,35 @@ def fit_biases(
         left = centred - item_bias[train.items]
         user_bias = np.bincount(train.users, left, len(user_bias)) / user_weight
     return replace(model, user_bias=user_bias, item_bias=item_bias)
+
+
+def fit_users(
+    train: Ratings, item_bias: np.ndarray, item_traits: np.ndarray, *, penalty: float
+) -> RatingModel:
+    """What could be predicted by somebody who knows all about the items and nothing about users.
+
+    The stars are regressed on the items' true biases (what is cut off at 5 makes the slope less
+    than 1), then a ridge regression for each user finds the user's bias and tastes.
+
+    Parameters
+    ----------
+    item_bias : ndarray of shape (items,)
+    item_traits : ndarray of shape (items, d)
+    penalty : float
+        In ratings: variance of the noise ÷ variance of a taste.
+
+    Returns
+    -------
+    RatingModel
+        With k = d + 1: the first factor of an item is 1, that of a user the user's bias.
+    """
+    model = fit_mean(train)
+    slope, mean = np.polyfit(item_bias[train.items], train.stars, 1)
+    features = np.column_stack([np.ones(len(item_bias)), item_traits])
+    model = replace(model, mean=float(mean), item_bias=slope * item_bias, item_factors=features)
+    left = residuals(train, replace(model, item_factors=np.zeros((len(features), 0))))
+    cost = np.full(train.shape[0], float(penalty))
+    return replace(model, user_factors=fast_ridge_rows(left, features, cost))
 
 
 # ---- what both methods minimise
@@ -262,7 +301,7 @@ def fast_ridge_rows(matrix: csr_array, factors: np.ndarray, penalties: np.ndarra
     """What :func:`ridge_rows` computes, compiled, on all cores.
 
     A row with fewer ratings than factors takes the dual form Aᵀ(AAᵀ + λI)⁻¹y, whose system is
-    smaller.
+    smaller. The penalties of rows with ratings must be positive.
     """
     return _solve_rows(matrix.indptr, matrix.indices, matrix.data, factors, penalties)
 
@@ -288,7 +327,8 @@ def fit_als(
     baseline : RatingModel
         Its biases stay as they are; the factors are fitted to what it leaves.
     start : (user_factors, item_factors)
-        Of :func:`random_start` or :func:`svd_start`; the users' part is not used.
+        Of :func:`random_start` or :func:`svd_start`. The first pass solves for the users anew;
+        their start only counts as pass 0.
     penalty, weighted
         See :func:`objective`.
     validation : Ratings, optional
@@ -320,8 +360,8 @@ def fit_als(
 # ---- stochastic gradient descent
 
 
-@njit(cache=True)
-def sgd_pass(users, items, targets, order, user_factors, item_factors, rate, penalty):
+@njit(cache=True, fastmath=True)
+def sgd_pass(users, items, targets, user_factors, item_factors, rate, penalty):
     """Visit ratings one at a time and step against the gradient; changes the factors in place.
 
     The penalty is paid at every visit, hence once for each rating: SGD minimises the *weighted*
@@ -330,13 +370,12 @@ def sgd_pass(users, items, targets, order, user_factors, item_factors, rate, pen
     Parameters
     ----------
     users, items : ndarray of shape (n,), int
+        In the order in which the ratings are visited.
     targets : ndarray of shape (n,)
-    order : ndarray of shape (n,), int
-        In which the ratings are visited.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
     rate, penalty : float
     """
-    for n in order:
+    for n in range(len(users)):
         q, p = user_factors[users[n]], item_factors[items[n]]
         error = targets[n]
         for f in range(len(q)):
@@ -371,14 +410,17 @@ def fit_sgd(
     _check_positive(penalty=penalty, rate=rate)
     _check_start(start, train)
     matrix = residuals(train, baseline)
-    users = np.repeat(np.arange(train.shape[0]), np.diff(matrix.indptr))
+    users = np.repeat(np.arange(train.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+    # Single precision: most of a pass is fetching factors from memory, in no order.
+    single = np.float32
+    steps = single(rate), single(penalty)
+    data = users, matrix.indices, matrix.data.astype(single)
 
-    def one_pass(user_factors, item_factors):
-        user_factors, item_factors = user_factors.copy(), item_factors.copy()
+    def one_pass(*factors):
+        factors = tuple(each.astype(single) for each in factors)
         order = rng.permutation(len(users))
-        data = users, matrix.indices, matrix.data, order
-        sgd_pass(*data, user_factors, item_factors, rate, penalty)
-        return user_factors, item_factors
+        sgd_pass(*(part[order] for part in data), *factors, *steps)
+        return factors
 
     model = replace(baseline, user_factors=start[0], item_factors=start[1])
     judge = _Judge(matrix, train, validation, penalty, weighted=True)
@@ -455,7 +497,8 @@ def svd_start(matrix: csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
     if not 1 <= k < min(matrix.shape):
         raise ValueError(f"k must be at least 1 and less than {min(matrix.shape)}, got {k}")
     U, s, Vt = svds(matrix, k=k, v0=np.ones(min(matrix.shape)))
-    return (U * s)[:, ::-1].copy(), Vt[::-1].T.copy()
+    order = np.argsort(-s)
+    return (U * s)[:, order], Vt[order].T.copy()
 
 
 def search_als(
@@ -470,8 +513,8 @@ def search_als(
 ) -> Iterator[tuple[int, float, RatingModel]]:
     """Models for each number of factors and each penalty, one at a time, by ALS to its end.
 
-    No early stopping: what too many factors or too small a penalty do should be seen. All fits
-    begin at the same random numbers, so that neighbours differ in nothing else.
+    No early stopping: what too many factors or too small a penalty do should be seen. Fits with the
+    same number of factors have the same start.
     """
     for k in ks:
         start = random_start(train.shape, k, np.random.default_rng(seed))
@@ -484,7 +527,7 @@ def search_als(
 
 
 def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The factors turned so that they are uncorrelated and sorted: the SVD of Q Pᵀ, never formed.
+    """The factors turned so that they are orthogonal and sorted: the SVD of Q Pᵀ, never formed.
 
     Factors are determined only up to an invertible matrix; Q Pᵀ, and hence its SVD, is not touched
     by that.
@@ -552,7 +595,7 @@ def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndar
     return np.clip(liking, FEWEST, MOST)
 
 
-def typical_user(ratings: Ratings, count: int = 60) -> int:
+def user_with(ratings: Ratings, count: int = 60) -> int:
     """The first user with exactly, or else nearest to, so many ratings."""
     by_user = np.bincount(ratings.users, minlength=ratings.shape[0])
     return int(np.argmin(np.abs(by_user - count)))
@@ -563,8 +606,8 @@ def nearest_items(
 ) -> np.ndarray:
     """The items whose factors are nearest to one's, itself left out.
 
-    Near by the distance between places on the principal axes, scaled by the singular values; it
-    doesn't depend on how the factors happen to be turned.
+    Near by what they add to the predictions: the distance between two items' columns of Q Pᵀ, over
+    all users. It doesn't depend on how the factors happen to be turned.
 
     Parameters
     ----------
@@ -600,6 +643,8 @@ def _dot_pairs(Q, P, users, items):
 def _solve_rows(starts, columns, targets, factors, penalties):
     rows, k = len(starts) - 1, factors.shape[1]
     solved = np.zeros((rows, k))
+    if rows == 0:
+        return solved
     longest = np.max(starts[1:] - starts[:-1])
     for chunk in prange(CHUNKS):
         A = np.empty((longest, k))
@@ -659,14 +704,14 @@ def _solve_ridge(gram, y, n, penalty):
             total = gram[j, p]
             for q in range(p):
                 total -= gram[j, q] * gram[p, q]
-            gram[j, p] = total / gram[p, p]
+            gram[j, p] = total * gram[p, p]
         for q in range(j):
             gram[j, j] -= gram[j, q] ** 2
             y[j] -= gram[j, q] * y[q]
-        gram[j, j] = math.sqrt(gram[j, j])
-        y[j] /= gram[j, j]
+        gram[j, j] = 1 / math.sqrt(gram[j, j])  # as a reciprocal: dividing is slow
+        y[j] *= gram[j, j]
     for j in range(n - 1, -1, -1):
-        y[j] /= gram[j, j]
+        y[j] *= gram[j, j]
         for q in range(j):
             y[q] -= gram[j, q] * y[j]
 

@@ -7,7 +7,10 @@ import pytest
 
 from helpers import experiments, runs
 from helpers.experiments import (
+    EXPERIMENTS,
     NETWORKS,
+    completion,
+    depth_completion,
     grid_of_fits,
     load_manifest,
     load_network,
@@ -15,7 +18,7 @@ from helpers.experiments import (
     names,
     run,
 )
-from helpers.factorization import fit_als, fit_biases, random_start, rmse, typical_user
+from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance
 from helpers.ratings import generate_ratings, hold_out, prune
@@ -209,7 +212,7 @@ def test_grid_has_a_record_for_each_fit():
     train, validation, test = hold_out(prune(ratings, 5)[0], np.random.default_rng(0))
     records = grid_of_fits(train, validation, test, [1, 3], [0.1, 0.5])
     assert [(r["k"], r["penalty"]) for r in records] == [(1, 0.1), (1, 0.5), (3, 0.1), (3, 0.5)]
-    user = typical_user(train)
+    user = user_with(train)
     for record in records:
         assert len(record["singular_values"]) == record["k"]
         assert len(record["predicted"]) == np.sum(train.users == user) + np.sum(
@@ -219,3 +222,27 @@ def test_grid_has_a_record_for_each_fit():
     model = fit_als(train, fit_biases(train), start, penalty=0.5, passes=40).model
     assert records[-1]["test"] == pytest.approx(rmse(model, test))
     assert records[-1]["training"] > records[-2]["training"]
+
+
+@pytest.mark.parametrize(
+    ("method", "depth", "seen"),
+    [("least nuclear norm", None, 1120), ("depth 2", 2, 800), ("depth 3", 3, 800)],
+)
+def test_recorded_completions_come_out_again(method, depth, seen):
+    recorded = load_manifest("depth-completion")
+    column = recorded["configuration"]["seen"].index(seen)
+    for name, value in completion(depth, seen, seed=0).items():
+        expected = recorded["results"][method][name][column][0]
+        assert value == pytest.approx(expected, rel=1e-3, abs=1e-4), name
+
+
+def test_completions_are_tabled_by_method_entries_seen_and_matrix(monkeypatch):
+    small = {"n": 6, "rank": 1, "seen": [20, 30], "matrices": 3}
+    monkeypatch.setattr(experiments, "COMPLETION", small)
+    monkeypatch.setattr(experiments, "COMPLETION_DEPTHS", (2,))
+    outcome = depth_completion()
+    assert set(outcome["results"]) == {"least nuclear norm", "depth 2"}
+    table = outcome["results"]["depth 2"]
+    assert np.shape(table["error"]) == np.shape(table["nuclear_norm"]) == (2, 3)
+    assert table["effective_rank"][1][2] == completion(2, 30, seed=2)["effective_rank"]
+    assert outcome["configuration"]["seen"] == [20, 30]

@@ -18,6 +18,7 @@ from helpers.factorization import (
     fit_mean,
     fit_sgd,
     fit_user_means,
+    fit_users,
     fold_in,
     gradients,
     nearest_items,
@@ -34,7 +35,7 @@ from helpers.factorization import (
     search_als,
     sgd_pass,
     svd_start,
-    typical_user,
+    user_with,
 )
 from helpers.ratings import Ratings, generate_ratings, hold_out, prune
 
@@ -170,6 +171,27 @@ def test_baselines_improve_in_their_order(parts):
     assert errors[1] > errors[2]
 
 
+def test_who_knows_the_items_finds_each_user_by_a_ridge_regression():
+    ratings = some_ratings(share=0.5)
+    rng = np.random.default_rng(1)
+    bias, traits = rng.normal(size=20), rng.normal(size=(20, 2))
+    model = fit_users(ratings, bias, traits, penalty=3)
+    slope, mean = np.polyfit(bias[ratings.items], ratings.stars, 1)
+    own = ratings.users == 5
+    items = ratings.items[own]
+    ridge = Ridge(alpha=3, fit_intercept=False, tol=1e-12)
+    features = np.column_stack([np.ones(20), traits])
+    ridge.fit(features[items], ratings.stars[own] - mean - slope * bias[items])
+    expected = mean + slope * bias + features @ ridge.coef_
+    found = predict(model, np.full(20, 5), np.arange(20), cut_off=False)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_no_rows_at_all_are_solved_too():
+    empty = scipy.sparse.csr_array((0, 4))
+    assert fast_ridge_rows(empty, np.ones((4, 2)), np.ones(0)).shape == (0, 2)
+
+
 # ---- objective and gradients
 
 
@@ -300,7 +322,7 @@ def test_sgd_pass_takes_the_steps_written_out():
         )
     for run in (sgd_pass, sgd_pass.py_func):
         found = [factors.copy() for factors in start]
-        run(users, matrix.indices, matrix.data, order, *found, 0.02, 0.1)
+        run(users[order], matrix.indices[order], matrix.data[order], *found, 0.02, 0.1)
         np.testing.assert_allclose(found[0], Q)
         np.testing.assert_allclose(found[1], P)
 
@@ -366,11 +388,11 @@ def test_search_tries_all_and_begins_at_the_same_place():
     np.testing.assert_allclose(found[-1][2].item_factors, model.item_factors)
 
 
-def test_typical_user_has_about_so_many_ratings():
+def test_user_with_so_many_ratings_or_about():
     ratings = some_ratings(share=0.5)
     counts = np.bincount(ratings.users, minlength=30)
-    assert counts[typical_user(ratings, 8)] == counts[np.abs(counts - 8).argmin()]
-    assert typical_user(ratings, 10**6) == counts.argmax()
+    assert counts[user_with(ratings, 8)] == counts[np.abs(counts - 8).argmin()]
+    assert user_with(ratings, 10**6) == counts.argmax()
 
 
 def test_users_and_items_without_training_ratings_get_the_bias_model():

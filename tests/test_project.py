@@ -18,8 +18,23 @@ from tests.notebooks.execute import ROOT
 FLOORS = (
     ("storage", "saving", "plots.style"),
     ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation"),
-    ("pca", "factorization", "ratings_files", "training", "autoencoder"),
-    ("embedding", "runs", "plots.pca", "plots.ratings", "plots.autoencoder"),
+    (
+        "pca",
+        "factorization",
+        "deep_factorization",
+        "ratings_files",
+        "training",
+        "autoencoder",
+    ),
+    (
+        "embedding",
+        "runs",
+        "spark_als",
+        "plots.pca",
+        "plots.ratings",
+        "plots.autoencoder",
+        "plots.deep",
+    ),
     ("explore", "display", "experiments"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}

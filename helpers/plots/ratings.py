@@ -42,21 +42,20 @@ def plot_tails(ratings: Ratings, source: str) -> Picture:
         height=4,
     )
     left, right = picture.subplots(1, 2, width_ratios=(1.6, 1))
-    for name, count, color, line in (
-        ("users", counts[0], USERS, "-"),
-        ("restaurants", counts[1], ITEMS, "--"),
+    for name, who, count, color, line in (
+        ("users", ratings.users, counts[0], USERS, "-"),
+        ("restaurants", ratings.items, counts[1], ITEMS, "--"),
     ):
         ordered = np.sort(count)[::-1]
         ranks = np.unique(np.geomspace(1, len(ordered), 300).astype(int))
         left.plot(ranks, ordered[ranks - 1], color=color, linestyle=line, marker="")
-        at = ranks[len(ranks) // 3]
-        left.annotate(
-            name, (at, ordered[at - 1]), (6, 6), textcoords="offset points", color=color, size=15
-        )
-    left.set(xscale="log", yscale="log", xlabel="rank", title="ratings of each")
+        at = ranks[len(ranks) // 5]
+        place = (6, 8) if who is ratings.items else (-6, -20)
+        left.annotate(name, (at, ordered[at - 1]), place, textcoords="offset points", color=color)
+    left.set(xscale="log", yscale="log", xlabel="rank", ylabel="number of ratings", title=source)
     bars = right.bar(range(1, 6), shares, color=SKY, edgecolor=BLACK)
     right.bar_label(bars, [f"{share:.0%}" for share in shares])
-    right.set(xlabel="stars", title=source, yticks=[])
+    right.set(xlabel="stars", title="share of the ratings", yticks=[])
     right.grid(False)
     right.spines["left"].set_visible(False)
     return picture
@@ -101,20 +100,23 @@ def plot_errors(
     intervals: np.ndarray,
     points: Sequence[float],
     best: float | None = None,
+    part: str = "test",
 ) -> Picture:
-    """Test RMSE of models, each with its interval; a dashed line where nothing can be better.
+    """RMSE of models on held-out ratings, with intervals; dashed where nothing can be better.
 
     Parameters
     ----------
     intervals : ndarray of shape (models, 2)
     best : float, optional
         RMSE of the best possible prediction, where it is known.
+    part : str
+        Which ratings these are.
     """
     described = "; ".join(
         f"{name} {point:.2f}" for name, point in zip(names, points, strict=True)
     ) + (f"; the best possible {best:.2f}." if best else ".")
     picture = new_picture(
-        f"Test RMSE in stars, with intervals: {described}", 1.6 + 0.5 * len(names)
+        f"RMSE of the {part} ratings, in stars, with intervals: {described}", 1.6 + 0.5 * len(names)
     )
     axes = picture.subplots()
     for row, (point, (low, high)) in enumerate(zip(points, intervals, strict=True)):
@@ -128,7 +130,7 @@ def plot_errors(
     if best:
         axes.axvline(best, color=GREY, linestyle="--", marker="")
         axes.text(best, -0.72, "  best possible", color=GREY)
-    axes.set(xlabel="test RMSE, in stars", ylim=(len(names) - 0.5, -0.95))
+    axes.set(xlabel=f"{part} RMSE, in stars", ylim=(len(names) - 0.5, -0.95))
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.12 * (high - low))
     return picture
@@ -146,13 +148,12 @@ def plot_fits(
     top : float, optional
         Upper end of the axis; a start may lie far above.
     """
-    described = "; ".join(
-        f"{name} is best at pass {fit.best} with validation RMSE "
-        f"{fit.history['validation'][fit.best]:.2f}"
+    reached = "; ".join(  # not in which pass: where the curve is flat, that depends on the machine
+        f"{name} comes to a validation RMSE of {fit.history['validation'][fit.best]:.2f}"
         for name, fit in fits.items()
     )
     picture = new_picture(
-        f"RMSE of training and validation ratings by pass. {described}; {baseline[0]} has "
+        f"RMSE of training and validation ratings by pass. {reached}; {baseline[0]} has "
         f"{baseline[1]:.2f}."
     )
     panels = picture.subplots(1, len(fits), sharey=True, squeeze=False)[0]
@@ -172,11 +173,10 @@ def plot_fits(
 
 
 def _curve(axes: Axes, fit: Fit) -> None:
-    for name, color, line in (("training", BLUE, "-"), ("validation", VERMILLION, "-")):
+    for name, color, line in (("training", BLUE, "-"), ("validation", VERMILLION, (0, (3, 1)))):
         values = fit.history[name]
-        axes.plot(values, color=color, linestyle=line, marker="s" if name == "validation" else "")
-        axes.lines[-1].set(markersize=4)
-        axes.annotate(name, (len(values) - 1, values[-1]), (0, 8), textcoords="offset points")
+        axes.plot(values, color=color, linestyle=line, marker="", linewidth=3)
+        axes.annotate(name, (len(values) - 1, values[-1]), (0, 10), textcoords="offset points")
         axes.texts[-1].set(color=color, ha="right")
     best = fit.history["validation"][fit.best]
     axes.plot(fit.best, best, color=BLACK, marker="o", markersize=11, fillstyle="none")
@@ -245,41 +245,43 @@ def plot_choice(
         height=4.4,
         layout=None,
     )
-    left = picture.add_axes((0.07, 0.15, 0.36, 0.73))
-    _errors_by_k(left, of_penalty, here, baseline, records)
-    middle = picture.add_axes((0.50, 0.15, 0.17, 0.73))
-    values = here["singular_values"]
-    middle.bar(range(1, k + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
-    highest = max(r["singular_values"][0] for r in records)
-    middle.set(title="spectrum", xlabel="factor", xlim=(0.3, 8.7), ylim=(0, highest * 1.05))
-    middle.set(yticks=[], xticks=(1, 2, 4, 8))
+    held_out = picture.add_axes((0.07, 0.50, 0.36, 0.40))
+    training = picture.add_axes((0.07, 0.15, 0.36, 0.30))
+    _errors_by_k(held_out, training, of_penalty, here, baseline)
+    middle = picture.add_axes((0.50, 0.15, 0.17, 0.75))
+    values = here["singular_values"][:8]
+    middle.bar(range(1, len(values) + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
+    highest = max(record["singular_values"][0] for record in records)
+    middle.set(title="spectrum of $QP^T$", xlabel="factor", xlim=(0.3, 8.7))
+    middle.set(yticks=[], xticks=(1, 2, 4, 8), ylim=(0, highest * 1.05))
     if k > 8:
-        middle.text(8.5, highest, f"first 8 of {k}", ha="right", va="top", color=GREY)
-    _user(picture.add_axes((0.75, 0.15, 0.24, 0.73)), given, np.array(here["predicted"]))
+        middle.text(8.6, highest, f"first 8 of {k}", ha="right", va="top", color=GREY)
+    _user(picture.add_axes((0.75, 0.15, 0.24, 0.75)), given, np.array(here["predicted"]))
     return picture
 
 
-def _errors_by_k(axes, of_penalty, here, baseline, records) -> None:
+def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     places = np.arange(len(of_penalty))
-    looks = {
-        "training": (BLUE, "-", "o"),
-        "validation": (VERMILLION, "--", "s"),
-        "test": (GREEN, ":", "^"),
-    }
-    for row, (name, (color, line, marker)) in enumerate(looks.items()):
-        curve = [record[name] for record in of_penalty]
-        axes.plot(places, curve, color=color, linestyle=line, marker=marker)
-        place, look = 0.04 + 0.085 * row, {"transform": axes.transAxes, "color": color}
-        axes.plot(0.05, place + 0.025, marker=marker, linestyle="", **look)
-        axes.text(0.09, place, f"{name} {here[name]:.3f}", **look)
-    axes.axvline(of_penalty.index(here), 0.32, color=BLACK, linestyle="-", linewidth=1, marker="")
-    axes.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
-    axes.text(places[-1], baseline, "bias model", color=GREY, ha="right", va="bottom", size=12)
-    lowest = min(record["training"] for record in records)
-    highest = max(max(record["validation"], record["test"]) for record in records)
-    axes.set_xticks(places, [str(record["k"]) for record in of_penalty])
-    axes.set(ylim=(min(lowest, 0.4) - 0.25, highest + 0.04), xlabel="factors, k")
-    axes.set_title(f"RMSE at λ = {here['penalty']:g}")
+    panels = (
+        (held_out, ("validation", VERMILLION, "--", "s"), ("test", GREEN, ":", "^")),
+        (training, ("training", BLUE, "-", "o")),
+    )
+    for axes, *curves in panels:
+        for row, (name, color, line, marker) in enumerate(curves):
+            curve = [record[name] for record in of_penalty]
+            axes.plot(places, curve, color=color, linestyle=line, marker=marker)
+            at, words = 0.97 - 0.17 * row, f"{name} {here[name]:.3f}"
+            axes.text(0.99, at, words, color=color, transform=axes.transAxes, ha="right", va="top")
+        shown = [record[name] for record in of_penalty for name, *_ in curves]
+        low, high = min(shown), max(*shown, baseline if axes is held_out else 0)
+        room = max(high - low, 0.04)
+        axes.set(ylim=(low - 0.1 * room, high + 0.5 * room), xlim=(-0.4, places[-1] + 0.4))
+        axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1, marker="")
+    held_out.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
+    held_out.set_xticks(places, [])
+    training.set_xticks(places, [str(record["k"]) for record in of_penalty])
+    training.set_xlabel("factors, k")
+    held_out.set_title(f"RMSE at λ = {here['penalty']:g}; dashed: biases")
 
 
 def _user(axes, given, predicted) -> None:
@@ -294,7 +296,7 @@ def _user(axes, given, predicted) -> None:
         places = stars[part] + jitter[part]
         axes.scatter(places, predicted[part], color=color, marker=marker, s=28, alpha=0.8)
         axes.scatter([], [], color=color, marker=marker, s=28, label=label)
-    axes.legend(loc="upper left", frameon=False, fontsize=12, handletextpad=0, borderpad=0)
+    axes.legend(loc="upper left", frameon=False, fontsize=13, handletextpad=0, borderpad=0)
     axes.set(title="one user", xlabel="given stars", xlim=(0.6, 5.4), ylim=(0.8, 5.6))
     axes.set(xticks=range(1, 6), yticks=range(1, 6))
     axes.set_ylabel("predicted", labelpad=0)
@@ -302,7 +304,10 @@ def _user(axes, given, predicted) -> None:
 
 @styled
 def plot_item_map(
-    panels: Mapping[str, np.ndarray], group: np.ndarray, names: Sequence[str]
+    panels: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    names: Sequence[str],
+    counts: np.ndarray | None = None,
 ) -> Picture:
     """Items in the plane, marked by a group that they belong to; a panel for each set of places.
 
@@ -310,27 +315,34 @@ def plot_item_map(
     ----------
     panels : mapping from title to an ndarray of shape (items, 2)
     group : ndarray of shape (items,), int
-        Position in ``names``.
+        Position in ``names``, of which there are at most 8.
+    counts : ndarray of shape (items,), optional
+        Ratings of each item: what has more is drawn larger.
     """
+    counts = np.ones(len(group)) if counts is None else counts
     picture = new_picture("Restaurants in the plane.", height=5.2)
     picture.get_layout_engine().set(h_pad=0.1)
+    colors, markers = _group_looks(len(names))
     described = []
     for axes, (title, places) in zip(
         picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        centres = np.array([places[group == g].mean(axis=0) for g in range(len(names))])
-        for g, (color, marker) in enumerate(zip(*_group_looks(len(names)), strict=True)):
-            axes.scatter(*places[group == g].T, color=color, marker=marker, s=12, alpha=0.4)
-        for name, centre, color in zip(names, centres, _group_looks(len(names))[0], strict=True):
+        centres = []
+        for g, (name, color, marker) in enumerate(zip(names, colors, markers, strict=True)):
+            members, weights = places[group == g], counts[group == g]
+            sizes = 3 + 40 * np.sqrt(weights / counts.max())
+            axes.scatter(*members.T, color=color, marker=marker, s=sizes, alpha=0.4)
+            centres.append(np.average(members, axis=0, weights=weights))
             box = {"facecolor": "white", "edgecolor": color, "alpha": 0.9, "pad": 2}
-            axes.text(*(1.15 * centre), name, ha="center", va="center", color=color, bbox=box)
+            axes.text(*(1.15 * centres[-1]), name, ha="center", va="center", color=color, bbox=box)
         limit = np.quantile(np.abs(places), 0.995) * 1.1
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
         axes.set_title(title)
-        angles = np.arctan2(centres[:, 1], centres[:, 0])
+        angles = np.arctan2(*np.transpose(centres)[::-1])
         around = ", ".join(names[g] for g in np.argsort((angles - angles[0]) % (2 * np.pi)))
-        described.append(f"{title}: counter-clockwise, {around}")
-    picture.alt = "Restaurants in the plane; each cuisine keeps together. " + "; ".join(described)
+        described.append(f"{title}: {around}")
+    picture.alt = "Restaurants in the plane; the middles of the groups, counter-clockwise. "
+    picture.alt += "; ".join(described) + "."
     return picture
 
 
@@ -378,32 +390,38 @@ def plot_recommendations(
     )
     places = item_places(model)
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
-    left.plot(*places[::4].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
+    left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
+    limit = 1.5 * max(np.quantile(np.abs(places), 0.98), np.abs(places[[*given]]).max())
     for item, star in given.items():
-        color = BLACK if not star else (VERMILLION if star < 3 else BLUE)
+        color = GREY if not star else (VERMILLION if star < 3 else BLUE)
         text = labels[item].split(" · ")[0] + (f"  {star}★" if star else "")
         left.plot(*places[item], color=color, marker="o", markersize=9, linestyle="")
-        note = left.annotate(text, places[item], (0, 9), textcoords="offset points", ha="center")
-        note.set(color=color, parse_math=False, weight="bold")  # prices are dollar signs
-    limit = 1.3 * max(np.quantile(np.abs(places), 0.98), np.abs(places[[*given]]).max())
+        offset = (0, 16 if places[item][1] > 0 else -16)
+        note = left.annotate(text, places[item], offset, textcoords="offset points")
+        note.set(color=color, parse_math=False, ha="center", va="center")  # prices are $ signs
     towards = np.linalg.lstsq(places, taste, rcond=None)[0]
     if np.linalg.norm(towards) > 1e-9:
-        tip = 0.7 * limit * towards / np.linalg.norm(towards)
-        left.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": BLACK, "lw": 3})
-        left.text(*(1.12 * tip), "your taste", ha="center", va="center")
+        arrow = {"arrowstyle": "-|>", "color": BLACK, "lw": 3, "mutation_scale": 18}
+        left.annotate("", 3 * towards, (0, 0), arrowprops=arrow)
     left.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
-    left.set_title("restaurants on the first two factors")
+    left.set_title("arrow: your taste among them")
     right = picture.add_axes((0.63, 0.14, 0.35, 0.76))
     rows = np.arange(len(order))
-    right.barh(rows, model.item_bias[order], color=SKY, edgecolor=BLACK)
+    bars = {"edgecolor": BLACK, "height": 0.75}
+    right.barh(rows, model.item_bias[order], color=SKY, label="liked by all", **bars)
     right.barh(
-        rows, taste[order], left=model.item_bias[order], color=ORANGE, edgecolor=BLACK, hatch="//"
+        rows,
+        taste[order],
+        left=model.item_bias[order],
+        color=ORANGE,
+        hatch="//",
+        label="by you",
+        **bars,
     )
     right.set_yticks(rows, [labels[i] for i in order], parse_math=False)
-    right.set_ylim(len(order) - 0.4, -1.6)
-    right.text(0, -1, "liked by all", color=BLUE, va="center")
-    right.text(1.75, -1, "and by you", color="#A86B00", va="center", ha="right")
-    right.set(xlim=(-0.5, 1.75), xlabel="stars above the mean", title="recommended")
+    right.set_ylim(len(order) - 0.4, -2)
+    right.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
+    right.set(xlim=(-0.5, 1.5), xlabel="stars above the mean", title="recommended")
     right.grid(axis="y", visible=False)
     return picture
 
@@ -415,7 +433,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
     Parameters
     ----------
     tables : mapping from title to (label of the axis, records)
-        A record has a value under the label, and seconds under "als" and "sgd".
+        A record has a value under the label, and seconds under "als", "sgd" or both.
     """
     words = []
     picture = new_picture("Seconds of a pass.", height=4.2)
@@ -424,6 +442,8 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
     for axes, (title, (label, records)) in zip(panels, tables.items(), strict=True):
         values = [record[label] for record in records]
         for name, text, color, line, marker in looks:
+            if name not in records[0]:
+                continue
             seconds = [record[name] for record in records]
             axes.plot(values, seconds, color=color, linestyle=line, marker=marker)
             axes.annotate(text, (values[-1], seconds[-1]), (-6, 8), textcoords="offset points")
@@ -463,8 +483,9 @@ def plot_by_seconds(
     ):
         seconds, errors = zip(*curve, strict=True)
         axes.plot(seconds, errors, color=color, linestyle=line, marker=marker, markersize=4)
-        axes.annotate(name, (seconds[-1], errors[-1]), (0, 8), textcoords="offset points")
-        axes.texts[-1].set(color=color, ha="right", size=15)
+        at = len(curve) // 12 if color == BLUE else len(curve) // 2  # where the curves are apart
+        axes.annotate(name, (seconds[at], errors[at]), (4, 8), textcoords="offset points")
+        axes.texts[-1].set(color=color, size=15)
     axes.axhline(baseline, color=GREY, linestyle="--", marker="")
     axes.text(0.99, baseline, "bias model", transform=axes.get_yaxis_transform(), color=GREY)
     axes.texts[-1].set(ha="right", va="bottom")

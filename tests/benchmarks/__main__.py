@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from helpers.storage import BENCHMARKS as RESULTS
 from helpers.storage import StorageError, read_json, write_json
 
-PARTS = ("course", "pca", "autoencoder")
+PARTS = ("course", "pca", "ratings", "autoencoder")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "torch")
 
 
@@ -33,9 +34,21 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of packages, once it is clear that all are there."""
+    try:
+        return {name: importlib.metadata.version(name) for name in names}
+    except importlib.metadata.PackageNotFoundError as error:
+        raise SystemExit(
+            f"make benchmark: {error.name} is missing; "
+            "`.venv/bin/pip install --editable '.[benchmark]'` installs the peers."
+        ) from None
+
+
 def measure(part: str) -> dict:
     """Run the comparisons of a part and print them, then measure its tables."""
     module = importlib.import_module(f"tests.benchmarks.{part}")
+    packages = versions([*PACKAGES, *getattr(module, "PACKAGES", ())])
     results = []
     for benchmark in module.COMPARISONS:
         result = benchmark()
@@ -48,7 +61,7 @@ def measure(part: str) -> dict:
     return {
         "date": date.today().isoformat(),
         "machine": machine(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": packages,
         "results": results,
     } | {name: table() for name, table in module.TABLES.items()}
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 RUNS = 25
@@ -22,17 +22,34 @@ class Result:
     runs: int
 
 
+def take_turns(measures: Sequence[Callable[[], float]], runs: int) -> list[list[float]]:
+    """Seconds that functions report, a list for each run; who begins alternates.
+
+    A round to warm up comes first, and is left out.
+    """
+    rounds = []
+    for i in range(runs + 1):
+        order = range(len(measures)) if i % 2 else reversed(range(len(measures)))
+        seconds = {n: measures[n]() for n in order}
+        rounds.append([seconds[n] for n in range(len(measures))])
+    return rounds[1:]
+
+
+def timed(function: Callable) -> Callable[[], float]:
+    """A function that reports how many seconds another one takes."""
+
+    def measure() -> float:
+        started = time.perf_counter()
+        function()
+        return time.perf_counter() - started
+
+    return measure
+
+
 def medians(ours: Callable, peer: Callable, runs: int = RUNS) -> tuple[float, float, float]:
     """Median seconds of two functions that take turns, and the median of their ratios pair by pair.
 
-    A round to warm up comes first; who begins alternates, so that neither profits from the order.
+    Taking turns, neither profits from the order.
     """
-    pairs = []
-    for i in range(runs + 1):
-        seconds = {}
-        for function in (ours, peer) if i % 2 else (peer, ours):
-            started = time.perf_counter()
-            function()
-            seconds[function] = time.perf_counter() - started
-        pairs.append((seconds[ours], seconds[peer], seconds[ours] / seconds[peer]))
-    return tuple(map(statistics.median, zip(*pairs[1:], strict=True)))
+    pairs = take_turns([timed(ours), timed(peer)], runs)
+    return tuple(map(statistics.median, zip(*((a, b, a / b) for a, b in pairs), strict=True)))

@@ -2,12 +2,16 @@
 
 import importlib
 import time
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
+from helpers.factorization import fit_als, fit_biases, random_start
+from helpers.ratings import generate_ratings, hold_out, prune
 from helpers.storage import BENCHMARKS, StorageError, read_json, write_json
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import course
+from tests.benchmarks import course, ratings
 from tests.benchmarks.compare import medians
 
 
@@ -64,3 +68,93 @@ def test_unknown_part_is_refused(capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
     assert "there is no part ['speed']" in capsys.readouterr().err
+
+
+def test_missing_peers_are_named_before_any_work(monkeypatch):
+    monkeypatch.setattr(ratings, "PACKAGES", ("numba", "peer-of-nowhere"))
+    monkeypatch.setattr(ratings, "COMPARISONS", (pytest.fail,))
+    with pytest.raises(SystemExit, match=r"peer-of-nowhere is missing.*\[benchmark\]"):
+        benchmarks.main(["ratings"])
+
+
+# ---- ratings
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Fewer ratings, in place of both data sets."""
+    whole, _ = generate_ratings(np.random.default_rng(0), 20_000, 400)
+    train, validation, _ = hold_out(prune(whole, 10)[0], np.random.default_rng(0))
+    parts = train, validation, fit_biases(train)
+    monkeypatch.setattr(ratings, "data", lambda name: parts)
+    return parts
+
+
+def test_timed_fit_times_each_pass_and_changes_nothing(small):
+    train, _, baseline = small
+    arguments = train, baseline, random_start(train.shape, 3, np.random.default_rng(0))
+    timed, seconds = ratings.timed_fit(fit_als, *arguments, penalty=0.1, passes=4)
+    plain = fit_als(*arguments, penalty=0.1, passes=4)
+    assert len(seconds) == 4
+    assert min(seconds) > 0
+    assert timed.history["objective"] == pytest.approx(plain.history["objective"])
+
+
+def test_results_can_be_saved(small, tmp_path):
+    result = ratings.benchmark_readable()
+    write_json(tmp_path / "result.json", asdict(result))
+    assert result.peer > 0 < result.ours
+
+
+def test_operations_are_those_of_the_smaller_system(small):
+    train, k = small[0], 20
+    expected = 0
+    for rows in (train.users, train.items):
+        for n in np.bincount(rows).tolist():
+            expected += n * k**2 + k**3 / 3 if n >= k else n**2 * k + n**3 / 3
+    assert ratings.flops(train, k) == pytest.approx(expected)
+
+
+def test_cost_grows_along_each_axis_of_the_table(small, monkeypatch):
+    monkeypatch.setattr(ratings, "THREADS", 1)
+    table = ratings.growth()
+    assert set(table) == {"ratings", "k", "cores"}
+    for axis in ("ratings", "k"):
+        operations = [row["flops"] for row in table[axis]]
+        assert operations == sorted(operations)
+        assert len(operations) >= 5
+    assert all(row["als"] > 0 < row["sgd"] for rows in table.values() for row in rows)
+
+
+def test_curves_begin_at_the_baseline(small):
+    curves = ratings.curves_by_seconds(passes=3)
+    for curve in curves.values():
+        seconds, errors = zip(*curve, strict=True)
+        assert list(seconds) == sorted(seconds)
+        assert len(seconds) == 4
+        assert errors[0] == pytest.approx(1.02, abs=0.05)
+
+
+@pytest.mark.parametrize("solver", ["cmfrec, Cholesky", "LensKit"])
+def test_peers_solve_the_same_problem(small, monkeypatch, solver):
+    pytest.importorskip("cmfrec")
+    pytest.importorskip("lenskit")
+    monkeypatch.setattr(ratings, "PASSES", 20)
+    seconds, peer = ratings.EXACT[solver]("pruned", 3)
+    ours = ratings.our_als("pruned", 3)[1]
+    assert seconds > 0
+    assert peer == pytest.approx(ours, abs=0.02)
+
+
+def test_positions_that_a_peer_leaves_out_are_zero():
+    np.testing.assert_array_equal(
+        ratings._at(np.array([2, 0]), np.array([[1.0], [2.0]]), 4), [[2], [0], [1], [0]]
+    )
+
+
+def test_recorded_peers_reach_the_same_quality():
+    rows = read_json(BENCHMARKS, "")["ratings"]["exact_als"]
+    assert len(rows) == len(ratings.RACES) * len(ratings.EXACT)
+    for name, k, _ in ratings.RACES:
+        found = [row["validation"] for row in rows if (row["data"], row["k"]) == (name, k)]
+        assert max(found) < 1.02 * min(found)

@@ -1,0 +1,444 @@
+"""Pictures of matrix completion by products of several matrices."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from helpers.deep_factorization import Progress, time_to_reach
+from helpers.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LINES,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Picture,
+    new_picture,
+    show_image,
+    styled,
+)
+
+# one look for each method throughout the chapter
+LOOKS = {
+    "depth 1": {"color": PURPLE, "ls": ":", "marker": "D"},
+    "depth 2": {"color": BLUE, "ls": "-", "marker": "o"},
+    "depth 3": {"color": VERMILLION, "ls": "--", "marker": "s"},
+    "depth 4": {"color": GREEN, "ls": "-.", "marker": "^"},
+    "least nuclear norm": {"color": BLACK, "ls": "-", "marker": "X"},
+    "explicit λ": {"color": BLACK, "ls": "-", "marker": "X"},
+    "rank and λ": {"color": ORANGE, "ls": "-", "marker": "v"},
+}
+WHITE = withStroke(linewidth=4, foreground="white")  # behind letters on lines
+TALLEST = 8  # singular values drawn one by one
+
+
+@styled
+def plot_matrices(
+    truth: np.ndarray, observed: np.ndarray, found: Mapping[str, np.ndarray]
+) -> Picture:
+    """A matrix, what is seen of it, and what was made of that, rows and columns in a telling order.
+
+    Parameters
+    ----------
+    truth, observed : ndarray of shape (n, m)
+        NaN in ``observed`` is not seen.
+    found : mapping from title to ndarray of shape (n, m)
+    """
+    picture = new_picture(
+        "Matrices as images, red above zero and blue below: the whole matrix with its stripes and "
+        "blocks; the entries that are seen, scattered over grey; and what was made of them by "
+        + ", ".join(found)
+        + ".",
+        height=2.5,
+    )
+    u, _, vt = np.linalg.svd(truth)
+    order = np.ix_(np.argsort(u[:, 0]), np.argsort(vt[0]))
+    panels = {"the whole": truth, "what is seen": observed} | dict(found)
+    for axes, (title, matrix) in zip(picture.subplots(1, len(panels)), panels.items(), strict=True):
+        axes.set_facecolor("#BDBDBD")
+        show_image(axes, matrix[order], title, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
+    return picture
+
+
+def _steps_axis(axes: Axes, last: int) -> None:
+    """Steps on a logarithmic axis, drawn as logarithms: a fraction of the time of a log axis."""
+    powers = np.arange(0, np.log10(last), 2, dtype=int)
+    axes.set_xlim(0, np.log10(last))
+    axes.set_xticks(powers, [f"{10**p:,}" for p in powers])
+    axes.set_xlabel("steps")
+
+
+@styled
+def plot_recovery(
+    runs: Mapping[tuple[int, float], Progress], truth: np.ndarray, depth: int, start_scale: float
+) -> Picture:
+    """Singular values, errors and effective rank along one path; its nuclear norm at the end.
+
+    Parameters
+    ----------
+    runs : mapping from (depth, start scale) to Progress
+        The axes reach as far as the longest of them.
+    truth : ndarray of shape (n, m)
+        The whole matrix: its singular values are marked.
+    depth, start_scale
+        Which of the runs.
+    """
+    run = runs[depth, start_scale]
+    values = np.linalg.svd(truth, compute_uv=False)
+    rank = int(np.sum(values > 1e-9 * values[0]))
+    picture = new_picture(
+        f"Depth {depth} from scale {start_scale:g}, against the steps. Left: the largest singular "
+        f"values, which end at {', '.join(f'{s:.0f}' for s in run.singular_values[-1, : rank + 1])}, beside "
+        f"the {rank} of the whole matrix. Middle: error on seen and on unseen entries, at the end "
+        f"{run.errors[-1]:.2f} on unseen. Right: effective rank, at the end {run.effective_ranks[-1]:.0f}. "
+        f"The nuclear norm ends at {run.nuclear_norms[-1]:.0f}.",
+        height=4.1,
+        layout=None,
+    )
+    last = max(other.steps[-1] for other in runs.values())
+    at = np.log10(np.maximum(run.steps, 1))
+    dashes = {"color": GREY, "lw": 1.2, "ls": (0, (4, 3))}
+    left = picture.add_axes((0.05, 0.16, 0.35, 0.72))
+    left.plot(at, run.singular_values[:, rank:TALLEST], color=ORANGE, ls="-", marker="", lw=2)
+    left.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-", marker="")
+    left.hlines(values[:rank], 0, np.log10(last), **dashes)
+    left.set(ylim=(0, 1.15 * values[0]))
+    left.set_title(f"singular values (sum: {run.nuclear_norms[-1]:.0f})")
+
+    middle = picture.add_axes((0.46, 0.16, 0.235, 0.72))
+    middle.plot(at, np.sqrt(run.losses), color=GREY, ls="--", marker="")
+    middle.plot(at, run.errors, color=VERMILLION, ls="-", marker="")
+    middle.text(0.15, 0.1, "seen", color=GREY, weight="bold")
+    middle.text(0.15, 1.07, "unseen", color=VERMILLION, weight="bold")
+    middle.set(ylim=(0, 1.25), title=f"unseen error: {run.errors[-1]:.2f}")
+
+    right = picture.add_axes((0.75, 0.16, 0.22, 0.72))
+    right.plot(at, run.effective_ranks, color=BLACK, ls="-", marker="")
+    right.axhline(rank, **dashes)
+    right.set(ylim=(0, len(values)), title=f"effective rank: {run.effective_ranks[-1]:.1f}")
+    for axes in (left, middle, right):
+        _steps_axis(axes, last)
+        axes.yaxis.set_major_locator(MaxNLocator(4))  # few ticks are drawn fast
+    return picture
+
+
+@styled
+def plot_rank_errors(
+    curves: Mapping[str, np.ndarray], numbers: Sequence[int], planted: int
+) -> Picture:
+    """Error on unseen entries when only the k largest singular values of a completion are kept.
+
+    Parameters
+    ----------
+    curves : mapping from method to ndarray of shape (K + 1,)
+        Relative error for k = 0 … K.
+    numbers : sequence of K + 1 int
+        How many numbers a matrix of rank k takes.
+    planted : int
+        Rank of the whole matrix.
+    """
+    ends = "; ".join(f"{name} {curve[planted]:.2f}" for name, curve in curves.items())
+    picture = new_picture(
+        "Error on unseen entries against the numbers kept, when a completion is cut off at rank k. "
+        f"At rank {planted}, that of the whole matrix: {ends}.",
+        height=4.3,
+    )
+    axes = picture.subplots()
+    for name, curve in curves.items():
+        axes.plot(numbers, curve, **LOOKS[name])
+    labels = _spread({name: curve[-1] for name, curve in curves.items()}, 0.075)
+    for name, height in labels.items():
+        color = LOOKS[name]["color"]
+        axes.text(numbers[-1] * 1.02, height, name, color=color, weight="bold", va="center")
+    axes.axvline(numbers[planted], color=GREY, lw=1.2, ls=(0, (4, 3)))
+    axes.text(numbers[planted], 1.13, f" rank {planted}", color=GREY, va="center")
+    ticks = [f"{number:,}\nk = {k}" for k, number in enumerate(numbers)]
+    axes.set_xticks(numbers[::2], ticks[::2])
+    axes.set(ylim=(0, 1.2), xlabel="numbers kept", title="error on unseen entries")
+    return picture
+
+
+def _spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Heights of labels, moved up where they would lie on each other."""
+    placed, least = {}, -np.inf
+    for name in sorted(heights, key=heights.__getitem__):
+        placed[name] = least = max(heights[name], least + gap)
+    return placed
+
+
+@styled
+def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Picture:
+    """Speeds of the largest singular values along a path: measured, and by the equation.
+
+    Parameters
+    ----------
+    panels : mapping from title to (times, measured, predicted)
+        Of shapes (T,), (T, r) and (T, r).
+    """
+    picture = new_picture(
+        "Speed of the three largest singular values against time, for "
+        + " and ".join(panels)
+        + ". Each "
+        "rises to a peak and falls back to zero, one after the other; the measured points lie on the "
+        "lines of the equation.",
+        height=4.0,
+    )
+    for axes, (title, (times, measured, predicted)) in zip(
+        picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for r, (color, line) in enumerate(zip((BLUE, VERMILLION, GREEN), LINES, strict=False)):
+            axes.plot(times, predicted[:, r], color=color, ls=line, marker="")
+            axes.plot(
+                times,
+                measured[:, r],
+                color=color,
+                ls="",
+                marker=MARKERS[r],
+                markersize=6,
+                markevery=5,
+            )
+            top = predicted[:, r].argmax()
+            axes.annotate(
+                f"σ{'₁₂₃'[r]}",
+                (times[top], predicted[top, r]),
+                (6, 4),
+                textcoords="offset points",
+                color=color,
+                weight="bold",
+                path_effects=[WHITE],
+            )
+        axes.set(title=title, xlabel="time = steps × step size", ylabel="dσ/dt")
+        axes.margins(y=0.12)
+    return picture
+
+
+@styled
+def plot_growth(targets: Sequence[float], depth: int, start: float) -> Picture:
+    """Singular values of a fully seen matrix, from a start with its singular vectors.
+
+    Parameters
+    ----------
+    targets : sequence of float
+        Singular values of the matrix, falling.
+    depth : int
+    start : float
+        Where all begin; below half of every target.
+    """
+    half = float(time_to_reach(targets[0] / 2, targets[0], start, depth))
+    second = _value_at(half, targets[1], start, depth)
+    times = f"{float(f'{second / start:.2g}'):,g}"
+    picture = new_picture(
+        f"Depth {depth}, start {start:g}: singular values of target "
+        + ", ".join(f"{target:g}" for target in targets)
+        + " against time, on a linear and on a logarithmic axis. When the first is half grown, the "
+        f"second is {times} times its start.",
+        height=4.0,
+        layout=None,
+    )
+    left, right = (
+        picture.add_axes((0.06, 0.16, 0.41, 0.72)),
+        picture.add_axes((0.57, 0.16, 0.41, 0.72)),
+    )
+    for target, color, line in zip(targets, (BLUE, VERMILLION, GREEN), LINES, strict=False):
+        sigma = _between(start, target)
+        at = time_to_reach(sigma, target, start, depth) / half
+        at, sigma = np.append(at, 9), np.append(sigma, target)
+        left.plot(at, sigma, color=color, ls=line, marker="")
+        right.plot(at, np.log10(sigma), color=color, ls=line, marker="")
+        left.text(4.45, target + 0.06, f"{target:g}", color=color, weight="bold", ha="right")
+    right.plot(1, np.log10(second), color=BLACK, marker="o", markersize=10)
+    right.text(
+        1.15, np.log10(second), f"{times} × start", va="top", weight="bold", path_effects=[WHITE]
+    )
+    powers = range(int(np.floor(np.log10(start))), 1)
+    right.set_yticks(powers, [f"{10.0**p:g}" for p in powers])
+    for axes in (left, right):
+        axes.axvline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
+        axes.set(xlim=(0, 4.5), xticks=range(5), xlabel="time (1: the first is half grown)")
+    left.set(ylim=(0, targets[0] * 1.15), title=f"depth {depth}: singular values")
+    left.set_yticks([0, *targets])
+    right.set(ylim=(np.log10(start) - 0.2, 0.7), title="the same, logarithmic")
+    return picture
+
+
+def _between(start: float, target: float) -> np.ndarray:
+    """Values from start to close to target, dense where growth is slow: at both ends."""
+    low, high = np.log(start / (target - start)), np.log(999)
+    return target / (1 + np.exp(-np.linspace(low, high, 150))).clip(1, target / start)
+
+
+def _value_at(time: float, target: float, start: float, depth: int) -> float:
+    sigma = _between(start, target)
+    return float(np.interp(time, time_to_reach(sigma, target, start, depth), sigma))
+
+
+@styled
+def plot_observations(
+    seen: Sequence[int],
+    errors: Mapping[str, np.ndarray],
+    norms: Mapping[str, np.ndarray],
+    degrees: int,
+) -> Picture:
+    """Error and nuclear norm of completions from few to many entries seen.
+
+    Parameters
+    ----------
+    seen : sequence of S int
+        Entries seen.
+    errors : mapping from method to ndarray of shape (S, matrices)
+        Relative error on unseen entries.
+    norms : mapping from method to ndarray of shape (S, matrices)
+        Nuclear norm divided by the least possible.
+    degrees : int
+        How many numbers the planted matrix has in it.
+    """
+    described = "; ".join(
+        f"{name} {np.median(e[0]):.1f} to {np.median(e[-1]):.2f}" for name, e in errors.items()
+    )
+    picture = new_picture(
+        "Left: median error on unseen entries against the number of entries seen, with the range over the "
+        f"matrices, falling from few to many entries: {described}. Right: nuclear norm divided by the least "
+        "possible; for few entries the deeper products lie above 1, for many all are close to 1.",
+        height=4.6,
+    )
+    left, right = picture.subplots(1, 2)
+    for axes, table in ((left, errors), (right, norms)):
+        for name, runs in table.items():
+            look = LOOKS[name]
+            axes.plot(seen, np.median(runs, axis=1), label=name, **look)
+            axes.fill_between(
+                seen, runs.min(axis=1), runs.max(axis=1), color=look["color"], alpha=0.13
+            )
+        axes.axvline(degrees, color=GREY, lw=1.2, ls=(0, (4, 3)))
+        axes.set(xlabel="entries seen", xlim=(0.92 * degrees, 1.03 * seen[-1]))
+    left.text(degrees, 1.52, f" {degrees} numbers planted", color=GREY, va="center")
+    left.set(ylim=(0, 1.6), title="error on unseen entries")
+    right.set(ylim=(0.98, 1.6), title="nuclear norm ÷ the least")
+    left.legend(frameon=False, fontsize=13, loc="upper right", bbox_to_anchor=(1, 0.93))
+    return picture
+
+
+@styled
+def plot_two_by_two(paths: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Picture:
+    """Descent on a 2 × 2 matrix of which three entries are seen.
+
+    Parameters
+    ----------
+    paths : mapping from name to (steps, products)
+        Of shapes (R,) and (R, 2, 2); at most two.
+    """
+    ends = (
+        f"From a {name} the entry ends at {products[-1, 0, 0]:.2g}, the determinant at "
+        f"{np.linalg.det(products[-1]):.1g}."
+        for name, (_, products) in paths.items()
+    )
+    picture = new_picture(
+        "Descents on the 2 × 2 matrix, against the steps: size of the unseen entry, effective rank, "
+        "determinant. " + " ".join(ends),
+        height=4.0,
+    )
+    panels = picture.subplots(1, 3)
+    for (name, (steps, products)), color, line in zip(
+        paths.items(), (VERMILLION, BLUE), LINES, strict=False
+    ):
+        values = np.linalg.svd(products, compute_uv=False)
+        shares = values / values.sum(axis=1, keepdims=True)
+        ranks = np.exp(-np.sum(shares * np.log(shares), axis=1))
+        curves = (np.abs(products[:, 0, 0]), ranks, np.linalg.det(products))
+        for axes, curve in zip(panels, curves, strict=True):
+            axes.plot(np.maximum(steps, 1), curve, color=color, ls=line, marker="", label=name)
+    for axes, title in zip(
+        panels, ("size of the unseen entry", "effective rank", "determinant"), strict=True
+    ):
+        axes.set(xscale="log", title=title, xlabel="steps")
+    panels[0].set(yscale="log")
+    panels[1].set(ylim=(0.95, 2.05))
+    panels[2].set_yscale("symlog", linthresh=1e-4, linscale=0.5)
+    panels[2].set_yticks([-1, -1e-2, 0, 1e-2, 1], ["−1", "−0.01", "0", "0.01", "1"])
+    panels[0].legend(frameon=False, fontsize=13, loc="upper left")
+    return picture
+
+
+@styled
+def plot_noise(
+    levels: Sequence[float], chosen: Mapping[str, np.ndarray], last: np.ndarray
+) -> Picture:
+    """Error of completions of a noisy matrix, stopped and penalised as validation says.
+
+    Parameters
+    ----------
+    levels : sequence of L float
+        Standard deviation of the noise; the entries without it have root mean square 1.
+    chosen : mapping from method to ndarray of shape (L, matrices)
+        Relative error on unseen entries, against the matrix without noise.
+    last : ndarray of shape (L, matrices)
+        The same for the last method, run to the end instead of being stopped.
+    """
+    described = "; ".join(
+        f"{name} {np.median(e[0]):.1f} to {np.median(e[-1]):.1f}" for name, e in chosen.items()
+    )
+    name = list(chosen)[-1]
+    picture = new_picture(
+        f"Error on unseen entries against the noise, from none to the most: {described}. "
+        f"Run to the end, {name} rises far above 1.",
+        height=4.4,
+    )
+    axes = picture.subplots()
+    for method, runs in chosen.items():
+        axes.plot(levels, np.median(runs, axis=1), label=method, **LOOKS[method])
+        axes.plot(levels, runs, color=LOOKS[method]["color"], ls="", marker=".", alpha=0.5)
+    axes.plot(
+        levels,
+        np.median(last, axis=1),
+        color=SKY,
+        ls=":",
+        marker=LOOKS[name]["marker"],
+        label=f"{name}, run to the end",
+    )
+    axes.axhline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
+    axes.text(0, 1.03, "predicting 0", color=GREY)
+    axes.set(ylim=(0, 1.6), xlabel="standard deviation of the noise")
+    axes.set_title("error on unseen entries")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return picture
+
+
+@styled
+def plot_gains(rows: Mapping[str, tuple[float, float, float]], floor: float) -> Picture:
+    """How much better or worse than a baseline models predict, with intervals.
+
+    Parameters
+    ----------
+    rows : mapping from model to (difference, low, high)
+        Of the error, in stars; negative is better than the baseline.
+    floor : float
+        The difference that the best possible prediction would make.
+    """
+    picture = new_picture(
+        "Test error minus that of the biases, in stars, with intervals: "
+        + "; ".join(f"{name} {round(d, 2) + 0:.2f}" for name, (d, _, _) in rows.items())
+        + f". The best possible prediction would reach {floor:.2f}.",
+        height=1.4 + 0.5 * len(rows),
+    )
+    axes = picture.subplots()
+    at = np.arange(len(rows))[::-1]
+    for y, (name, (difference, low, high)) in zip(at, rows.items(), strict=True):
+        color = LOOKS[name]["color"] if name in LOOKS else GREY
+        axes.plot([low, high], [y, y], color=color, marker="|", ls="-", markersize=10)
+        axes.plot(difference, y, color=color, marker="o", markersize=9)
+    axes.axvline(0, color=BLACK, lw=1.5, ls="-")
+    axes.axvline(floor, color=GREY, lw=2, ls="--")
+    axes.text(floor, at[0] + 0.42, " best possible", color=GREY, va="bottom")
+    axes.text(0, at[0] + 0.42, "biases ", va="bottom", ha="right")
+    axes.set_yticks(at, list(rows))
+    axes.set(
+        ylim=(-0.6, len(rows) + 0.1), xlabel="test error (RMSE, stars) minus that of the biases"
+    )
+    return picture

@@ -1,0 +1,386 @@
+"""Chapter 2: matrix factorization, against the libraries that the extra ``benchmark`` installs.
+
+A pass visits every rating once (SGD), or solves for all users and then for all items (ALS). Only
+passes are timed: the first one and what comes before it, reading and sorting the data, are left out
+on both sides. Where a library only has a whole fit, that is the time of several passes less the
+time of one. All use two threads (SGD one), and the precision that each has by default.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
+from unittest import mock
+
+import numba
+import numpy as np
+from scipy.sparse import coo_matrix
+
+from helpers import factorization
+from helpers.factorization import (
+    Fit,
+    RatingModel,
+    fast_ridge_rows,
+    fit_als,
+    fit_biases,
+    fit_sgd,
+    penalties,
+    random_start,
+    residuals,
+    ridge_rows,
+    rmse,
+)
+from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from tests.benchmarks.compare import Result, medians, take_turns
+
+PACKAGES = ("numba", "cmfrec", "lenskit", "scikit-surprise")
+THREADS = 2
+PENALTY = 0.15  # weighted, on both sides
+PASSES = 5
+LONG = 30  # passes, after which a fit counts as final
+WITHIN = 1.005  # times the final RMSE
+
+
+@cache
+def data(name: str) -> tuple[Ratings, Ratings, RatingModel]:
+    """Training and validation ratings, and the bias model of the training ratings."""
+    ratings, _ = generate_ratings(np.random.default_rng(0))
+    if name == "pruned":
+        train, validation, _ = hold_out(prune(ratings, 10)[0], np.random.default_rng(0))
+    else:
+        train, validation, _ = hold_out(ratings, np.random.default_rng(0), 0.03, 0.01)
+    return train, validation, fit_biases(train)
+
+
+@contextmanager
+def threads(count: int):
+    """So many threads for what numba compiles; as many as before afterwards."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def timed_fit(fit: Callable[..., Fit], *arguments, **options) -> tuple[Fit, list[float]]:
+    """One of our fits, and the seconds of each pass, without the judging between passes."""
+    seconds = []
+
+    def iterate(one_pass, *rest):
+        def timed_pass(*factors):
+            started = time.perf_counter()
+            result = one_pass(*factors)
+            seconds.append(time.perf_counter() - started)
+            return result
+
+        return original(timed_pass, *rest)
+
+    original = factorization._iterate
+    with mock.patch.object(factorization, "_iterate", iterate), threads(THREADS):
+        return fit(*arguments, **options), seconds
+
+
+def our_fit(fit: Callable[..., Fit], name: str, k: int, passes: int, **options):
+    """ALS or SGD on one of the data sets: the fit, and seconds of its passes."""
+    train, validation, baseline = data(name)
+    start = random_start(train.shape, k, np.random.default_rng(0))
+    options |= {"passes": passes, "validation": validation, "patience": passes}
+    return timed_fit(fit, train, baseline, start, penalty=PENALTY, **options)
+
+
+# ---- exact ALS: seconds of a pass, and the validation RMSE after PASSES
+
+
+def our_als(name: str, k: int) -> tuple[float, float]:
+    fit, seconds = our_fit(fit_als, name, k, PASSES)
+    return statistics.mean(seconds[1:]), fit.history["validation"][-1]
+
+
+def cmfrec_fit(name: str, k: int, passes: int, **options) -> tuple[float, float]:
+    """Seconds of a whole fit by cmfrec to what our bias model leaves, and the validation RMSE."""
+    from cmfrec import CMF
+
+    train, validation, baseline = data(name)
+    left = residuals(train, baseline).tocoo()
+    model = CMF(
+        k=k,
+        lambda_=PENALTY,
+        scale_lam=True,
+        niter=passes,
+        user_bias=False,
+        item_bias=False,
+        center=False,
+        precompute_for_predictions=False,
+        nthreads=THREADS,
+        **options,
+    )
+    matrix = coo_matrix((left.data, left.coords), shape=left.shape)
+    started = time.perf_counter()
+    model.fit(matrix)
+    seconds = time.perf_counter() - started
+    factors = {"user_factors": model.A_, "item_factors": model.B_}
+    return seconds, rmse(replace(baseline, **factors), validation)
+
+
+def cmfrec_als(name: str, k: int) -> tuple[float, float]:
+    one, _ = cmfrec_fit(name, k, 1, use_cg=False)
+    several, quality = cmfrec_fit(name, k, PASSES, use_cg=False)
+    return (several - one) / (PASSES - 1), quality
+
+
+@cache
+def set_threads_of_lenskit() -> None:
+    """It takes the number once."""
+    from lenskit.parallel import initialize
+
+    initialize(processes=1, threads=THREADS, backend_threads=1)
+
+
+@cache
+def lenskit_data(name: str):
+    """Training ratings as LensKit takes them."""
+    import pandas
+    from lenskit.data import from_interactions_df
+
+    train, _, _ = data(name)
+    columns = {"user_id": train.users, "item_id": train.items, "rating": train.stars}
+    return from_interactions_df(pandas.DataFrame(columns))
+
+
+def lenskit_als(name: str, k: int) -> tuple[float, float]:
+    """With LensKit's own bias model, which is like ours."""
+    from lenskit.als import BiasedMFScorer
+    from lenskit.training import TrainingOptions
+
+    set_threads_of_lenskit()
+    train, validation, _ = data(name)
+    scorer = BiasedMFScorer(features=k, regularization=PENALTY)
+    trainer = scorer.create_trainer(lenskit_data(name), TrainingOptions(rng=0))
+    trainer.train_epoch()
+    started = time.perf_counter()
+    for _ in range(PASSES - 1):
+        trainer.train_epoch()
+    seconds = time.perf_counter() - started
+    model = RatingModel(
+        float(scorer.bias.global_bias),
+        _at(scorer.users.ids(), scorer.bias.user_biases, train.shape[0]),
+        _at(scorer.items.ids(), scorer.bias.item_biases, train.shape[1]),
+        _at(scorer.users.ids(), scorer.user_embeddings, train.shape[0]),
+        _at(scorer.items.ids(), scorer.item_embeddings, train.shape[1]),
+    )
+    return seconds / (PASSES - 1), rmse(model, validation)
+
+
+def _at(positions: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Values at their positions, 0 elsewhere: LensKit leaves out who has no training ratings."""
+    array = np.zeros((count, *np.shape(values)[1:]))
+    array[positions] = values
+    return array
+
+
+EXACT = {"ours": our_als, "cmfrec, Cholesky": cmfrec_als, "LensKit": lenskit_als}
+RACES = (("pruned", 8, 5), ("pruned", 100, 2), ("unpruned", 32, 2))  # data, k, runs
+
+
+@cache
+def race(name: str, k: int, runs: int) -> tuple[list[dict], list[list[float]]]:
+    """Exact ALS by all in turns: a row of the record for each, and seconds by round."""
+    quality = {}
+
+    def measure(solver):
+        seconds, quality[solver] = EXACT[solver](name, k)
+        return seconds
+
+    rounds = take_turns([partial(measure, solver) for solver in EXACT], runs)
+    ratings = len(data(name)[0].stars)
+    of_all = {"data": name, "ratings": ratings, "k": k, "penalty": PENALTY, "passes": PASSES}
+    rows = [
+        {"solver": solver, **of_all, "seconds": statistics.median(s), "validation": quality[solver]}
+        for solver, s in zip(EXACT, zip(*rounds, strict=True), strict=True)
+    ]
+    return rows, rounds
+
+
+def benchmark_exact(name: str, k: int, runs: int) -> Result:
+    """A pass of exact ALS; peer: whichever is fastest."""
+    rows, rounds = race(name, k, runs)
+    best = min(range(1, len(rows)), key=lambda n: rows[n]["seconds"])
+    ratio = statistics.median(seconds[0] / seconds[best] for seconds in rounds)
+    return Result(
+        f"exact ALS, a pass, {rows[0]['ratings']:,} ratings, k = {k}",
+        rows[0]["seconds"],
+        rows[best]["solver"],
+        rows[best]["seconds"],
+        ratio,
+        "ratio ≤ 0.9",
+        ratio <= 0.9,
+        runs,
+    )
+
+
+def benchmark_readable() -> Result:
+    """The compiled solver; peer: the readable lines that it is tested against."""
+    train, _, baseline = data("pruned")
+    matrix = residuals(train, baseline)
+    factors = random_start(train.shape, 8, np.random.default_rng(0))[1]
+    arguments = matrix, factors, penalties(matrix, penalty=PENALTY, weighted=True)[0]
+    with threads(THREADS):
+        times = medians(lambda: fast_ridge_rows(*arguments), lambda: ridge_rows(*arguments), 3)
+    error = float(np.abs(fast_ridge_rows(*arguments) - ridge_rows(*arguments)).max())
+    name, peer = "all users' ridge regressions, k = 8", "NumPy, row by row"
+    target = f"ratio ≤ 0.1; the same within 1e-9 ({error:.0e})"
+    return Result(name, times[0], peer, *times[1:], target, times[2] <= 0.1 and error <= 1e-9, 3)
+
+
+# ---- inexact ALS: seconds to quality
+
+
+def our_curve(k: int) -> tuple[list[float], list[float]]:
+    """Validation RMSE after each pass, and how many seconds passes took until then."""
+    fit, seconds = our_fit(fit_als, "pruned", k, LONG)
+    return np.cumsum(seconds).tolist(), fit.history["validation"][1:]
+
+
+def conjugate_gradient_curve(k: int) -> tuple[list[float], list[float]]:
+    """The same of cmfrec's conjugate gradients; what comes before the passes is taken off."""
+    numbers = [*range(1, 9), 10, 12, 15, 20, 25, LONG]
+    fits = [cmfrec_fit("pruned", k, passes, use_cg=True, finalize_chol=False) for passes in numbers]
+    a_pass = (fits[-1][0] - fits[0][0]) / (LONG - 1)
+    return [number * a_pass for number in numbers], [quality for _, quality in fits]
+
+
+def benchmark_inexact(k: int, runs: int) -> Result:
+    """Seconds of passes until the validation RMSE is within 0.5 % of the final one."""
+    found = []
+    for _ in range(runs):
+        curves = our_curve(k), conjugate_gradient_curve(k)
+        target = WITHIN * min(errors[-1] for _, errors in curves)
+        found.append(
+            [
+                next((s for s, e in zip(*curve, strict=True) if e <= target), math.inf)
+                for curve in curves
+            ]
+        )
+    ours, peer = map(statistics.median, zip(*found, strict=True))
+    ratio = statistics.median(a / b for a, b in found)
+    name = f"exact ALS to 1.005 × the final RMSE, k = {k}"
+    return Result(
+        name, ours, "cmfrec, conjugate gradients", peer, ratio, "ratio ≤ 1", ratio <= 1, runs
+    )
+
+
+# ---- SGD
+
+
+def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
+    """A pass over the pruned ratings by one thread; peer: Surprise's SVD, which fits biases, too."""
+    import pandas
+    import surprise
+
+    train, _, _ = data("pruned")
+    columns = {"user": train.users, "item": train.items, "rating": train.stars}
+    reader = surprise.Reader(rating_scale=(1, 5))
+    frame = pandas.DataFrame(columns)
+    theirs = surprise.Dataset.load_from_df(frame, reader).build_full_trainset()
+
+    def peer_fit(passes):
+        started = time.perf_counter()
+        surprise.SVD(n_factors=k, n_epochs=passes, random_state=0).fit(theirs)
+        return time.perf_counter() - started
+
+    def peer():
+        one = peer_fit(1)
+        return (peer_fit(PASSES) - one) / (PASSES - 1)
+
+    def ours():
+        _, seconds = our_fit(fit_sgd, "pruned", k, PASSES, rng=np.random.default_rng(0))
+        return statistics.mean(seconds[1:])
+
+    rounds = take_turns([ours, peer], runs)
+    times = map(statistics.median, zip(*rounds, strict=True))
+    ratio = statistics.median(a / b for a, b in rounds)
+    name = f"SGD, a pass, {len(train.stars):,} ratings, k = {k}"
+    return Result(
+        name, next(times), "Surprise", next(times), ratio, "ratio ≤ 0.3", ratio <= 0.3, runs
+    )
+
+
+# ---- tables for the chapter
+
+
+def exact_solvers() -> list[dict]:
+    """All that took part in the races, with the quality that they reached."""
+    return [row for setting in RACES for row in race(*setting)[0]]
+
+
+def flops(train: Ratings, k: int) -> float:
+    """Operations of a pass of exact ALS.
+
+    A row with n ratings takes n k² for the products of factors and k³/3 for Cholesky's method; in
+    the dual form, n < k, n² k and n³/3.
+    """
+    counts = [np.bincount(rows).astype(float) for rows in (train.users, train.items)]
+    small, large = (f(np.concatenate(counts), k) for f in (np.minimum, np.maximum))
+    return float(np.sum(large * small**2 + small**3 / 3))
+
+
+def cost(train: Ratings, k: int, cores: int) -> dict:
+    """Seconds of a pass of ALS and of SGD (always on one core), and the operations of the former."""
+    baseline = fit_biases(train, passes=3)
+    start = random_start(train.shape, k, np.random.default_rng(0))
+    arguments = train, baseline, start
+    with mock.patch(f"{__name__}.THREADS", cores):
+        _, als = timed_fit(fit_als, *arguments, penalty=PENALTY, passes=4)
+        rng = np.random.default_rng(0)
+        _, sgd = timed_fit(fit_sgd, *arguments, penalty=PENALTY, passes=4, rng=rng)
+    seconds = {"als": statistics.median(als[1:]), "sgd": statistics.median(sgd[1:])}
+    return {
+        "ratings": len(train.stars),
+        "k": k,
+        "cores": cores,
+        **seconds,
+        "flops": flops(train, k),
+    }
+
+
+def growth() -> dict[str, list[dict]]:
+    """How the cost of a pass grows with ratings (unpruned, k = 32), with k and with cores (pruned)."""
+    pruned, (whole, _, _) = data("pruned")[0], data("unpruned")
+    sizes = [len(whole.stars) // part for part in (16, 8, 4, 2, 1)]
+    order = np.random.default_rng(0).permutation(len(whole.stars))
+    return {
+        "ratings": [cost(_part(whole, np.sort(order[:size])), 32, THREADS) for size in sizes],
+        "k": [cost(pruned, k, THREADS) for k in (4, 8, 16, 32, 64, 128)],
+        "cores": [cost(pruned, k, cores) for k in (8, 100) for cores in (1, THREADS)],
+    }
+
+
+def _part(ratings: Ratings, rows: np.ndarray) -> Ratings:
+    columns = {name: getattr(ratings, name)[rows] for name in ("users", "items", "stars")}
+    return replace(ratings, **columns)
+
+
+def curves_by_seconds(k: int = 2, passes: int = 60) -> dict[str, list[list[float]]]:
+    """(seconds, validation RMSE) at the start and after each pass, at the settings of the chapter."""
+    methods = {"ALS": (fit_als, {}), "SGD": (fit_sgd, {"rng": np.random.default_rng(1)})}
+    curves = {}
+    for name, (fit, options) in methods.items():
+        our_fit(fit, "pruned", k, 1, **options)  # compiles
+        found, seconds = our_fit(fit, "pruned", k, passes, **options)
+        until = np.cumsum([0, *seconds]).tolist()
+        curves[name] = list(map(list, zip(until, found.history["validation"], strict=True)))
+    return curves
+
+
+COMPARISONS = (
+    *(partial(benchmark_exact, *setting) for setting in RACES),
+    partial(benchmark_inexact, 8, runs=3),
+    partial(benchmark_inexact, 100, runs=2),
+    benchmark_sgd,
+    benchmark_readable,
+)
+TABLES = {"exact_als": exact_solvers, "growth": growth, "curves": curves_by_seconds}
