@@ -7,7 +7,6 @@ import pytest
 
 from helpers import experiments, runs
 from helpers.experiments import (
-    EXPERIMENTS,
     NETWORKS,
     completion,
     depth_completion,
@@ -163,11 +162,9 @@ def test_networks_were_chosen_by_what_was_held_out():
     assert table["schedule"][best] == chosen.training["schedule"]
 
 
-def test_no_state_or_stray_file_ships():
+def test_no_stray_checkpoint_ships():
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
     assert checkpoints == {checkpoint_path(name).name for name in NETWORKS}
-    manifests = {path.name for path in runs.MANIFESTS.iterdir()}
-    assert manifests == {manifest_path(name).name for name in names()}
 
 
 def test_recorded_pca_is_close_to_what_the_shipped_subset_gives():
