@@ -162,7 +162,7 @@ def test_networks_were_chosen_by_what_was_held_out():
     assert table["schedule"][best] == chosen.training["schedule"]
 
 
-def test_no_state_or_stray_file_ships():
+def test_no_stray_checkpoint_or_manifest_ships():
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
     assert checkpoints == {checkpoint_path(name).name for name in NETWORKS}
     manifests = {path.name for path in runs.MANIFESTS.iterdir()}
