@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -172,3 +173,56 @@ def test_damaged_own_ratings_are_not_passed_over(tmp_path):
     own.write_bytes(b"not an array")
     with pytest.raises(StorageError, match="does not hold ratings"):
         load_ratings(path=own)
+
+
+# ---- a file of the real format and a fair size
+
+
+def test_many_reviews_are_read_a_line_at_a_time(tmp_path):
+    """50,000 reviews with all fields of the real file: memory holds the numbers, not the text."""
+    count, restaurants = 50_000, 300
+    business = write_lines(
+        tmp_path / "business.json",
+        [
+            {
+                "business_id": f"business-{i:013d}",
+                "name": f"Restaurant no. {i}",
+                "address": "1 Main Street",
+                "stars": 4.0,
+                "attributes": {"GoodForKids": "True"},
+                "categories": "Bars, Restaurants" if i % 3 else "Bars",
+                "hours": None,
+            }
+            for i in range(restaurants)
+        ],
+    )
+    rng = np.random.default_rng(0)
+    columns = rng.integers(0, (2_000, restaurants, 5), (count, 3))
+    text = "The soup was cold, but the waiter was kind. " * 16
+    review = tmp_path / "review.json"
+    with review.open("w") as lines:
+        for n, (user, item, stars) in enumerate(columns.tolist()):
+            record = {
+                "review_id": f"review-{n:015d}",
+                "user_id": f"user-{user:017d}",
+                "business_id": f"business-{item:013d}",
+                "stars": stars + 1.0,
+                "useful": 0,
+                "funny": 0,
+                "cool": 0,
+                "text": text,
+                "date": f"2020-{1 + n % 12:02d}-{1 + n % 28:02d} {n % 24:02d}:00:00",
+            }
+            lines.write(json.dumps(record) + "\n")
+    assert review.stat().st_size > 40e6
+    target = tmp_path / "yelp-dataset.npy"
+    tracemalloc.start()
+    kept = convert_yelp(business, review, target)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6
+    of_restaurants = columns[columns[:, 1] % 3 > 0]
+    pairs = len(np.unique(of_restaurants[:, :2], axis=0))
+    assert kept["ratings kept"] == pairs == len(np.load(target))
+    assert kept["ratings replaced by a later one"] == len(of_restaurants) - pairs
+    assert kept["lines skipped"] == 0
