@@ -79,12 +79,19 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
     for image in images.all():
         explorer = image.locator('xpath=ancestor::div[contains(@class, "widget-vbox")][1]')
         explorer.scroll_into_view_if_needed()
-        for handle in explorer.locator(".noUi-handle").all():
-            handle.focus()
-            page.keyboard.press("Home")
-            page.wait_for_timeout(1_000)  # the picture of this step is not to count for the next
+        handles, tracks = (explorer.locator(c).all() for c in (".noUi-handle", ".noUi-target"))
+        for handle, track in zip(handles, tracks, strict=True):
+
+            def to_the_left(slider=handle):
+                slider.focus()
+                page.keyboard.press("Home")
+                page.wait_for_timeout(
+                    1_000
+                )  # the picture of this step is not to count for the next
+
+            to_the_left()
             assert_changes(image, lambda: page.keyboard.press("ArrowRight"))
-        for track in explorer.locator(".noUi-target").all():
+            to_the_left()
             box = track.bounding_box()
             place = {"x": box["width"] * 0.9, "y": box["height"] / 2}
             assert_changes(image, lambda t=track, p=place: t.click(position=p, force=True))
