@@ -252,7 +252,7 @@ def plot_choice(
     values = here["singular_values"][:8]
     middle.bar(range(1, len(values) + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
     highest = max(record["singular_values"][0] for record in records)
-    middle.set(title="spectrum of $QP^T$", xlabel="factor", xlim=(0.3, 8.7))
+    middle.set(title="spectrum of QPᵀ", xlabel="factor", xlim=(0.3, 8.7))
     middle.set(yticks=[], xticks=(1, 2, 4, 8), ylim=(0, highest * 1.05))
     if k > 8:
         middle.text(8.6, highest, f"first 8 of {k}", ha="right", va="top", color=GREY)
@@ -278,7 +278,7 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
         axes.set(ylim=(low - 0.1 * room, high + 0.5 * room), xlim=(-0.4, places[-1] + 0.4))
         axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1, marker="")
     held_out.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
-    held_out.set_xticks(places, [])
+    held_out.set_xticks([])
     training.set_xticks(places, [str(record["k"]) for record in of_penalty])
     training.set_xlabel("factors, k")
     held_out.set_title(f"RMSE at λ = {here['penalty']:g}; dashed: biases")
@@ -294,12 +294,14 @@ def _user(axes, given, predicted) -> None:
         (slice(known, None), VERMILLION, "s", "held out"),
     ):
         places = stars[part] + jitter[part]
-        axes.scatter(places, predicted[part], color=color, marker=marker, s=28, alpha=0.8)
-        axes.scatter([], [], color=color, marker=marker, s=28, label=label)
-    axes.legend(loc="upper left", frameon=False, fontsize=13, handletextpad=0, borderpad=0)
+        look = {"color": color, "marker": marker, "linestyle": "", "markersize": 5}
+        axes.plot(places, predicted[part], alpha=0.8, **look)
+        height = 5.35 if marker == "o" else 5.05
+        axes.plot(0.85, height, **look)
+        axes.text(1, height, label, color=color, va="center")
     axes.set(title="one user", xlabel="given stars", xlim=(0.6, 5.4), ylim=(0.8, 5.6))
-    axes.set(xticks=range(1, 6), yticks=range(1, 6))
-    axes.set_ylabel("predicted", labelpad=0)
+    axes.set(xticks=(1, 3, 5), yticks=(1, 3, 5))
+    axes.text(0.02, 0.02, "upwards: predicted", transform=axes.transAxes, color=GREY, size=12)
 
 
 @styled
@@ -421,7 +423,8 @@ def plot_recommendations(
     right.set_yticks(rows, [labels[i] for i in order], parse_math=False)
     right.set_ylim(len(order) - 0.4, -2)
     right.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
-    right.set(xlim=(-0.5, 1.5), xlabel="stars above the mean", title="recommended")
+    right.set(xlim=(-0.5, 1.5), xticks=(0, 0.5, 1), title="recommended")
+    right.set_xlabel("stars above the mean")
     right.grid(axis="y", visible=False)
     return picture
 
