@@ -355,7 +355,8 @@ def time_to_reach(sigma: np.ndarray, target: float, start: float, depth: int) ->
 
     It holds for balanced factors whose product starts with the singular vectors of M, where the
     values move independently: dσ/dt = N σ^{2−2/N} (target − σ). With x = σ^{1/N} the integral of
-    dx / (x^{N−1} (target − x^N)) is elementary for N = 2 (logistic growth), and hypergeometric otherwise.
+    dx / (x^{N−1} (target − x^N)) is logistic growth for N = 2; for the others it is written with a
+    hypergeometric function, though for whole N logarithms would do.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ from helpers.factorization import (
 )
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
-from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from helpers.ratings import MORE_THAN, Ratings, generate_ratings, hold_out, prune
 from helpers.runs import NetworkRun, Prepared
 from helpers.spectrum import components_for_share, effective_rank
 from helpers.storage import (
@@ -83,7 +83,6 @@ DENSE_CODE_TRAINING = {
     "schedule_epochs": 15,
     "seed": 0,
 }
-MORE_THAN = 10  # ratings that users and restaurants of chapter 2 have
 GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 COMPLETION = {"n": 40, "rank": 3, "seen": [320, 400, 480, 640, 800, 1120], "matrices": 10}
@@ -460,15 +459,20 @@ def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -
         return sum(pool.map(one, chosen))
 
 
-def run_here(name: str, device: str, threads: int | None) -> None:
+def run_here(name: str, device: str | None, threads: int | None) -> None:
     """Run one experiment in this process and say what came of it."""
-    if threads:
+    progress = None
+    if name in NETWORKS:
         import torch
 
-        torch.set_num_threads(threads)
-    progress = runs.print_progress(name, NETWORKS[name].epochs) if name in NETWORKS else None
+        from helpers.training import best_device
+
+        if threads:
+            torch.set_num_threads(threads)
+        device = device or best_device()
+        progress = runs.print_progress(name, NETWORKS[name].epochs)
     try:
-        manifest = run(name, device=device, progress=progress)
+        manifest = run(name, device=device or "cpu", progress=progress)
     except StorageError as error:
         raise SystemExit(f"{name}: {error}") from None
     print(f"{name}: {manifest['seconds']} s, {runs.manifest_path(name)}")
@@ -481,7 +485,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--jobs", type=int, default=1, help="networks trained side by side")
     parser.add_argument("--threads", type=int, help="threads for each of them")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    parser.add_argument("--device", help="cpu, cuda or mps; the fastest there is by default")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names()):
         parser.error(f"there is no experiment {sorted(unknown)}; there are {names()}")
@@ -492,7 +496,7 @@ def main() -> None:
             run_here(name, arguments.device, arguments.threads)
     else:
         threads = ["--threads", str(arguments.threads or 1)]
-        options = [*threads, "--device", arguments.device]
+        options = [*threads, *(["--device", arguments.device] if arguments.device else [])]
         if failed := run_side_by_side(arguments.names, arguments.jobs, options):
             raise SystemExit(f"{failed} of {len(arguments.names)} runs failed")
 

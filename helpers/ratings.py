@@ -22,6 +22,8 @@ PRICE_SHARES = (0.3, 0.5, 0.15, 0.05)
 ACTIVITY_LOG_MEAN, ACTIVITY_SCALE, ACTIVITY_POWER, MOST_ACTIVE = -0.4552, 1.0037, 1.3531, 2_000
 POPULARITY_SCALE, POPULARITY_POWER = 1.6322, 0.8946
 
+MORE_THAN = 10  # ratings that chapter 2 asks of users and restaurants
+
 MEAN_STARS = 4.45
 USER_SPREAD, ITEM_SPREAD = 0.4, 0.4  # standard deviations of the biases, in stars
 TASTE_SPREAD = (0.4, 0.4, 0.25)  # of what users think of each trait, in stars

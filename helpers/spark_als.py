@@ -30,7 +30,7 @@ from helpers.factorization import (
     residuals,
     rmse,
 )
-from helpers.ratings import Ratings, hold_out, prune
+from helpers.ratings import MORE_THAN, Ratings, hold_out, prune
 from helpers.ratings_files import load_ratings
 from helpers.storage import DATA, StorageError, read_json, write_json
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 RECORD = DATA / "experiments" / "yelp-spark.json"
 MEND_RECORD = "`python -m helpers.spark_als` makes it, `git checkout -- data` restores it."
 NEEDED = ("pyspark", "pyarrow")
-MORE_THAN = 10  # ratings that users and restaurants of chapter 2 have
 STACK = "-Xss16m"  # a plan of many passes is nested deeper than Java's usual stack
 
 

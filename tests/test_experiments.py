@@ -89,7 +89,8 @@ def test_command_names_what_it_does_not_know(toy, monkeypatch, capsys):
     assert "no experiment ['joke']; there are ['toy']" in capsys.readouterr().err
 
 
-def test_runs_side_by_side_have_processes_of_their_own(monkeypatch):
+@pytest.mark.parametrize("device", [[], ["--device", "cpu"]])
+def test_runs_side_by_side_have_processes_of_their_own(monkeypatch, device):
     commands = []
 
     def record(command):
@@ -98,11 +99,22 @@ def test_runs_side_by_side_have_processes_of_their_own(monkeypatch):
 
     monkeypatch.setattr(experiments.subprocess, "run", record)
     monkeypatch.setattr(experiments, "names", lambda: ["a", "b"])
-    monkeypatch.setattr(sys, "argv", ["experiments", "a", "b", "--jobs", "2"])
+    monkeypatch.setattr(sys, "argv", ["experiments", "a", "b", "--jobs", "2", *device])
     with pytest.raises(SystemExit, match="1 of 2 runs failed"):
         main()
     assert sorted(command[3] for command in commands) == ["a", "b"]
-    assert commands[0][4:] == ["--threads", "1", "--device", "cpu"]
+    assert commands[0][4:] == ["--threads", "1", *device]
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, "mps"), ("cpu", "cpu")])
+def test_a_network_runs_on_the_fastest_device_unless_told(monkeypatch, asked, used):
+    found = []
+    monkeypatch.setattr("helpers.training.best_device", lambda: "mps")
+    monkeypatch.setattr(
+        experiments, "run", lambda name, **options: found.append(options) or {"seconds": 0}
+    )
+    experiments.run_here("fashion-mnist", asked, None)
+    assert found[0]["device"] == used
 
 
 # ---- what ships

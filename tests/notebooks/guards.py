@@ -3,6 +3,7 @@
 import ast
 import copy
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -20,6 +21,7 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "03_fashion_mnist_autoencoder.ipynb: c91": "a live training: pictures differ between machines",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TIMERS = re.compile(r"%time|\btimeit\b|\b(?:import|from) (?:time|datetime)\b")
 
 
@@ -60,7 +62,7 @@ def no_definition_stands_in_helpers(path: Path, notebook) -> list[str]:
     return [
         f"cell {cell.id} defines {node.name}, which helpers/ has"
         for cell in _code(notebook)
-        for node in ast.walk(ast.parse(TransformerManager().transform_cell(cell.source)))
+        for node in ast.walk(_tree(cell))
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in helper_names()
     ]
 
@@ -109,6 +111,49 @@ def cells_are_slides(path: Path, notebook) -> list[str]:
     ]
 
 
+def sliders_keep_what_they_draw(path: Path, notebook) -> list[str]:
+    """No later cell gives another meaning to a name that a slider's function looks up when moved.
+
+    ``functools.partial`` binds the values there and then.
+    """
+    cells = [(cell.id, _tree(cell)) for cell in _code(notebook)]
+    defined = {
+        node.name: node for _, tree in cells for node in tree.body if isinstance(node, _FUNCTIONS)
+    }
+    faults = []
+    for place, (id_, tree) in enumerate(cells):
+        later = {name for _, after in cells[place + 1 :] for name in _assigned(after)}
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if not (isinstance(call.func, ast.Name) and call.func.id == "explore" and call.args):
+                continue
+            drawn = call.args[0]
+            function = defined.get(drawn.id) if isinstance(drawn, ast.Name) else drawn
+            if isinstance(function, (*_FUNCTIONS, ast.Lambda)):
+                looked_up = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+                own = {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+                own |= {n.id for n in ast.walk(function) if _is_stored(n)}
+                for name in sorted((looked_up - own) & later):
+                    faults.append(f"cell {id_}: a later cell changes {name}; bind it with partial")
+    return faults
+
+
+def _assigned(tree: ast.AST) -> Iterator[str]:
+    """Names that a cell gives a value to, outside of functions and comprehensions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, _FUNCTIONS):
+            yield node.name
+        elif not isinstance(
+            node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        ):
+            if _is_stored(node):
+                yield node.id
+            yield from _assigned(node)
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
 def links_lead_somewhere(path: Path, notebook) -> list[str]:
     """Links to files of the course exist."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -154,6 +199,7 @@ GUARDS = (
     nothing_changes_from_run_to_run,
     cells_are_short,
     cells_are_slides,
+    sliders_keep_what_they_draw,
     links_lead_somewhere,
     chapters_have_a_cover,
     exercises_follow_solutions,
@@ -177,6 +223,10 @@ def read(path: Path):
 
 def _code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _tree(cell) -> ast.Module:
+    return ast.parse(TransformerManager().transform_cell(cell.source))  # magics become Python
 
 
 def _outputs(notebook):

@@ -93,6 +93,16 @@ def not_executed(notebook):
     notebook.cells[2].execution_count = None
 
 
+def slider_of_a_name_that_changes(notebook):
+    notebook.cells[1].source = "explore(lambda k: draw(table, k), k=range(3))"
+    notebook.cells[2].source = "table = draw()"
+
+
+def slider_of_a_function_whose_name_changes(notebook):
+    notebook.cells[1].source = "def f(k):\n    return draw(table, k)\n\n\nexplore(f, k=range(3))"
+    notebook.cells[2].source = "for table in draw():\n    pass"
+
+
 def out_of_order(notebook):
     notebook.cells[1].execution_count = 7
 
@@ -177,6 +187,8 @@ def dead_link(notebook):
         (timing, "nothing_changes_from_run_to_run"),
         (long_cell, "cells_are_short"),
         (no_slide, "cells_are_slides"),
+        (slider_of_a_name_that_changes, "sliders_keep_what_they_draw"),
+        (slider_of_a_function_whose_name_changes, "sliders_keep_what_they_draw"),
         (dead_link, "links_lead_somewhere"),
         (dead_picture, "links_lead_somewhere"),
     ],
@@ -185,3 +197,12 @@ def test_guard_notices(tmp_path, damage, guard):
     notebook = good_notebook()
     damage(notebook)
     assert guard in faults_found(tmp_path, notebook)
+
+
+def test_a_slider_may_bind_what_it_draws_before_the_name_changes(tmp_path):
+    notebook = good_notebook()
+    notebook.cells[1].source = "explore(partial(draw, table), k=range(3))"
+    notebook.cells[2].source = "table = [k for k in draw()]"
+    assert faults_found(tmp_path, notebook) == set()
+    notebook.cells[1].source = "explore(lambda k: draw(own, k), k=range(3))"
+    assert faults_found(tmp_path, notebook) == set()
