@@ -179,7 +179,7 @@ def test_recommendations_leave_out_what_was_rated_and_who_is_no_candidate(model,
     candidates = np.arange(5, 40)
     favourite = candidates[score[candidates].argmax()]
     picture = plot_recommendations(
-        model, labels, {favourite: 5, 7: 0}, factors, candidates, count=4
+        model, item_places(model), labels, {favourite: 5, 7: 0}, factors, candidates, count=4
     )
     _, right = picture.axes
     shown = [t.get_text() for t in right.get_yticklabels()]
@@ -194,7 +194,9 @@ def test_recommendations_leave_out_what_was_rated_and_who_is_no_candidate(model,
 
 def test_without_ratings_there_is_no_taste_to_show(model, ratings):
     labels = [str(i) for i in range(ratings.shape[1])]
-    picture = plot_recommendations(model, labels, {3: 0}, np.zeros(3), np.arange(40), count=2)
+    picture = plot_recommendations(
+        model, item_places(model), labels, {3: 0}, np.zeros(3), np.arange(40), count=2
+    )
     assert arrows(picture) == 0
     assert [t.get_text() for t in picture.axes[1].get_yticklabels()] == ["39", "38"]
     assert "Given: nothing" in picture.alt

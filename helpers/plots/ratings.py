@@ -361,6 +361,7 @@ def item_places(model: RatingModel) -> np.ndarray:
 @styled
 def plot_recommendations(
     model: RatingModel,
+    places: np.ndarray,
     labels: Sequence[str],
     given: Mapping[int, int],
     factors: np.ndarray,
@@ -371,6 +372,8 @@ def plot_recommendations(
 
     Parameters
     ----------
+    places : ndarray of shape (items, 2)
+        Of :func:`item_places`.
     labels : sequence of str
         A name for each item.
     given : mapping from item to stars
@@ -390,7 +393,6 @@ def plot_recommendations(
         height=4.6,
         layout=None,
     )
-    places = item_places(model)
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
     left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
     limit = 1.5 * max(np.quantile(np.abs(places), 0.98), np.abs(places[[*given]]).max())
@@ -477,16 +479,11 @@ def plot_by_seconds(
     )
     picture = new_picture(f"Validation RMSE against seconds. {ends}.", height=3.8)
     axes = picture.subplots()
-    for (name, curve), color, line, marker in zip(
-        curves.items(),
-        (BLUE, VERMILLION, GREEN, ORANGE),
-        ("-", "--", "-.", ":"),
-        MARKERS,
-        strict=False,
-    ):
+    looks = zip((BLUE, VERMILLION), ("-", "--"), MARKERS, (1 / 12, 1 / 2), strict=False)
+    for (name, curve), (color, line, marker, share) in zip(curves.items(), looks, strict=True):
         seconds, errors = zip(*curve, strict=True)
         axes.plot(seconds, errors, color=color, linestyle=line, marker=marker, markersize=4)
-        at = len(curve) // 12 if color == BLUE else len(curve) // 2  # where the curves are apart
+        at = int(share * len(curve))  # where the curves are apart
         axes.annotate(name, (seconds[at], errors[at]), (4, 8), textcoords="offset points")
         axes.texts[-1].set(color=color, size=15)
     axes.axhline(baseline, color=GREY, linestyle="--", marker="")
