@@ -12,10 +12,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.ratings import MORE_THAN, Ratings, generate_ratings, hold_out, prune
 from helpers.runs import NetworkRun, Prepared
+from helpers.shapes import SQUARES, draw_factors, draw_images
 from helpers.spectrum import components_for_share, effective_rank
 from helpers.storage import (
     DATA,
@@ -88,6 +90,16 @@ GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 COMPLETION = {"n": 40, "rank": 3, "seen": [320, 400, 480, 640, 800, 1120], "matrices": 10}
 COMPLETION_DESCENT = {"tolerance": 1e-6, "max_steps": 50_000}
 COMPLETION_DEPTHS, COMPLETION_SCALE = (2, 3, 4), 1e-3
+SHAPES = {"seed": 0}
+SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}
+SHAPES_JUDGED = 2_000  # validation images after each epoch
+SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
+SHAPES_EPOCHS = 100
+SHAPE_MODELS = {
+    "ae": {"linear_layers": 0, "loss": {}},
+    "irmae-2": {"linear_layers": 2, "loss": {}},
+    "irmae-4": {"linear_layers": 4, "loss": {}},
+}
 
 
 def pca_fashion_mnist() -> dict:
@@ -254,6 +266,66 @@ def dense_code_run(d: int) -> NetworkRun:
     )
 
 
+def build_shape_autoencoder(*, seed: int, **options) -> "Module":
+    """An autoencoder of shapes with a start that depends on the seed alone."""
+    from helpers.irmae import ShapeAutoencoder
+    from helpers.training import seeded
+
+    return seeded(lambda: ShapeAutoencoder(**options), seed)
+
+
+def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
+    """Images of shapes for "train", "validation" or "test": the first n, or all of them."""
+    rng = np.random.default_rng([SHAPES["seed"], list(SHAPE_PARTS).index(part)])
+    return draw_images(draw_factors(rng, SHAPE_PARTS[part]), square)[:n]
+
+
+def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
+    """Images of shapes; after each epoch the error and the spectra on some validation images."""
+    from helpers.autoencoder import image_errors
+    from helpers.irmae import code_spectrum, penalised_loss, shape_codes, shape_tensor
+
+    def judge(model: "Module", images) -> dict:
+        spectra = {"spectrum": code_spectrum(shape_codes(model, images))}
+        if len(model.linear):
+            before = shape_codes(model, images, before_linear=True)
+            spectra["spectrum_before"] = code_spectrum(before)
+        rounded = {k: [float(f"{v:.4g}") for v in values] for k, values in spectra.items()}
+        return {"error": float(image_errors(model, images).mean())} | rounded
+
+    validation = shape_tensor(shape_images(square, "validation"))
+
+    def results(model: "Module") -> dict:
+        test = shape_tensor(shape_images(square, "test"))
+        return {"validation": judge(model, validation), "test": judge(model, test)}
+
+    return Prepared(
+        shape_tensor(shape_images(square, "train")),
+        {
+            "loss": penalised_loss(**loss),
+            "evaluate": lambda model: judge(model, validation[:SHAPES_JUDGED]),
+        },
+        results,
+    )
+
+
+def shape_run(square: str, seed: int, linear_layers: int, loss: Mapping[str, Any]) -> NetworkRun:
+    """An autoencoder of shapes with the paper's settings."""
+    kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
+    penalty = f", {loss['norm']} penalty" if loss else ""
+    return NetworkRun(
+        summary=f"shapes, squares by their {square}: {kind}{penalty}, seed {seed}",
+        network={"seed": seed, "linear_layers": linear_layers},
+        training=SHAPES_TRAINING | {"seed": seed},
+        epochs=SHAPES_EPOCHS,
+        data={"square": square, **SHAPES, **SHAPE_PARTS},
+        build=build_shape_autoencoder,
+        prepare=partial(prepare_shapes, square, loss),
+        loss=loss,
+        half=True,
+    )
+
+
 def choose_dense_code() -> dict:
     """Short trainings of autoencoders with 32 numbers, judged on 5,000 held-out training images."""
     from helpers.autoencoder import parameter_count
@@ -371,6 +443,15 @@ NETWORKS: dict[str, NetworkRun] = {
         prepare=prepare_source,
     ),
     **{f"fashion-mnist-{d}": dense_code_run(d) for d in (8, 16, 32, 64)},
+    **{
+        f"shapes-{square}-{model}": shape_run(square, 0, **options)
+        for square in SQUARES
+        for model, options in SHAPE_MODELS.items()
+    },
+    **{
+        f"shapes-corner-{model}-again": shape_run("corner", 1, **SHAPE_MODELS[model])
+        for model in ("ae", "irmae-2")
+    },
 }
 
 
@@ -379,18 +460,18 @@ def names() -> list[str]:
     return sorted({*EXPERIMENTS, *NETWORKS})
 
 
-def run(name: str, *, device: str = "cpu", progress: Callable | None = None) -> dict:
+def run(name: str, **options) -> dict:
     """Run an experiment, or go on with it, and write its manifest in one step.
 
     Parameters
     ----------
-    device, progress
-        As in :func:`helpers.training.train`; for networks.
+    options
+        ``epochs``, ``device`` and ``progress`` of :func:`helpers.runs.run_network`; for networks.
     """
     started = time.monotonic()
     packages = ["numpy", "scipy", "scikit-learn"]
     if name in NETWORKS:
-        outcome = runs.run_network(name, NETWORKS[name], device=device, progress=progress)
+        outcome = runs.run_network(name, NETWORKS[name], **options)
         packages += ["torch", "safetensors"]
     else:
         outcome = EXPERIMENTS[name]()
@@ -459,9 +540,9 @@ def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -
         return sum(pool.map(one, chosen))
 
 
-def run_here(name: str, device: str | None, threads: int | None) -> None:
+def run_here(name: str, epochs: int | None, device: str | None, threads: int | None) -> None:
     """Run one experiment in this process and say what came of it."""
-    progress = None
+    options = {}
     if name in NETWORKS:
         import torch
 
@@ -469,10 +550,11 @@ def run_here(name: str, device: str | None, threads: int | None) -> None:
 
         if threads:
             torch.set_num_threads(threads)
-        device = device or best_device()
-        progress = runs.print_progress(name, NETWORKS[name].epochs)
+        epochs = epochs or NETWORKS[name].epochs
+        progress = runs.print_progress(name, epochs)
+        options = {"epochs": epochs, "device": device or best_device(), "progress": progress}
     try:
-        manifest = run(name, device=device or "cpu", progress=progress)
+        manifest = run(name, **options)
     except StorageError as error:
         raise SystemExit(f"{name}: {error}") from None
     print(f"{name}: {manifest['seconds']} s, {runs.manifest_path(name)}")
@@ -485,6 +567,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--jobs", type=int, default=1, help="networks trained side by side")
     parser.add_argument("--threads", type=int, help="threads for each of them")
+    parser.add_argument("--epochs", type=int, help="stop a network there; go on at another time")
     parser.add_argument("--device", help="cpu, cuda or mps; the fastest there is by default")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names()):
@@ -493,10 +576,11 @@ def main() -> None:
         print("\n".join(map(describe, names())))
     elif arguments.jobs == 1:
         for name in arguments.names:
-            run_here(name, arguments.device, arguments.threads)
+            run_here(name, arguments.epochs, arguments.device, arguments.threads)
     else:
         threads = ["--threads", str(arguments.threads or 1)]
-        options = [*threads, *(["--device", arguments.device] if arguments.device else [])]
+        given = {"--epochs": arguments.epochs, "--device": arguments.device}
+        options = [*threads, *(f"{flag}={value}" for flag, value in given.items() if value)]
         if failed := run_side_by_side(arguments.names, arguments.jobs, options):
             raise SystemExit(f"{failed} of {len(arguments.names)} runs failed")
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class NetworkRun:
         Takes ``network`` as keyword arguments, returns the network with a fresh start.
     prepare : callable
         Loads or generates the data; returns a :class:`Prepared`.
+    loss : mapping
+        What the loss adds to the error of reconstruction, if anything; part of the configuration.
     half : bool
         Store the weights in 16 bits.
     """
@@ -46,6 +48,7 @@ class NetworkRun:
     data: Mapping[str, Any]
     build: Callable[..., "Module"]
     prepare: Callable[[], "Prepared"]
+    loss: Mapping[str, Any] = field(default_factory=dict)
     half: bool = False
 
     @property
@@ -55,7 +58,7 @@ class NetworkRun:
             "network": dict(self.network),
             "training": dict(self.training),
             "data": dict(self.data),
-        }
+        } | ({"loss": dict(self.loss)} if self.loss else {})
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,19 @@ def state_path(name: str) -> Path:
 
 
 def run_network(
-    name: str, spec: NetworkRun, *, device: str = "cpu", progress: Callable | None = None
+    name: str,
+    spec: NetworkRun,
+    *,
+    epochs: int | None = None,
+    device: str = "cpu",
+    progress: Callable | None = None,
 ) -> dict:
     """Train a network from where its state stands, store its weights, and judge what was stored.
 
     Parameters
     ----------
+    epochs : int, optional
+        How many in the end; as many as the run has by default.
     device, progress
         As in :func:`helpers.training.train`.
 
@@ -109,11 +119,12 @@ def run_network(
     """
     from helpers.training import evaluated, train
 
+    epochs = spec.epochs if epochs is None else epochs
     prepared, model = spec.prepare(), spec.build(**spec.network)
     history = train(
         model,
         prepared.images,
-        epochs=spec.epochs,
+        epochs=epochs,
         **spec.training,
         **prepared.train,
         device=device,
@@ -128,7 +139,7 @@ def run_network(
     timing = read_tensors(state_path(name))[1]["timing"]
     return {
         "configuration": spec.configuration,
-        "epochs": spec.epochs,
+        "epochs": epochs,
         "history": columns(history),
         "results": evaluated(stored, prepared.results),
         "checkpoint": {"file": path.name, "sha256": sha256, "bytes": path.stat().st_size},

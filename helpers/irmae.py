@@ -1,0 +1,190 @@
+"""The implicit rank-minimizing autoencoder: linear layers between encoder and decoder.
+
+Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020.
+"""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from helpers.shapes import check_images
+
+OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
+NORMS = ("L1", "L2")
+
+
+class ShapeAutoencoder(nn.Module):
+    """Images (B, 3, 32, 32) to codes (B, latent) and back, with linear layers at the code.
+
+    Every kernel is 4 × 4, with stride 2 and padding 1. Without linear layers it is the plain
+    autoencoder of the paper.
+
+    Parameters
+    ----------
+    linear_layers : int
+        How many square linear layers come between encoder and decoder; the paper's l.
+    latent : int
+        Numbers in a code.
+    last_relu : bool
+        Whether the last convolution ends in a ReLU: as the paper says; its authors' code has none.
+    bias : bool
+        Whether the linear layers have one; the authors' have none.
+    output : {"tanh", "sigmoid", "identity"}
+        What keeps the pixels in range.
+    start : float
+        Factor on the start of the linear layers, which is PyTorch's: uniform, of variance
+        1 / (3 · latent). √3 lets them keep the size of what passes through.
+    """
+
+    def __init__(
+        self,
+        *,
+        linear_layers: int = 0,
+        latent: int = 32,
+        last_relu: bool = True,
+        bias: bool = False,
+        output: str = "tanh",
+        start: float = 1.0,
+    ):
+        super().__init__()
+        if linear_layers < 0 or latent < 1:
+            raise ValueError(
+                "linear_layers must be ≥ 0 and latent ≥ 1, "
+                f"got linear_layers={linear_layers}, latent={latent}"
+            )
+        if output not in OUTPUTS:
+            raise ValueError(f"output must be one of {list(OUTPUTS)}, got {output!r}")
+        widths = (3, 32, 64, 128, 256, latent)
+        down, up = [], []
+        for wide, narrow in zip(widths[1:], widths, strict=False):
+            down += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1), nn.ReLU()]
+            up = [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), nn.ReLU(), *up]
+        self.convolutions = nn.Sequential(*(down if last_relu else down[:-1]), nn.Flatten())
+        self.linear = nn.Sequential(
+            *(nn.Linear(latent, latent, bias=bias) for _ in range(linear_layers))
+        )
+        self.decode = nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *up[:-1], OUTPUTS[output]())
+        with torch.no_grad():
+            for layer in self.linear:
+                layer.weight *= start
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.linear(self.convolutions(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.decode(self.encode(images))
+
+
+def penalised_loss(norm: str | None = None, weight: float = 0.0):
+    """Reconstruction error, and a penalty on the code of the network that is being trained.
+
+    Parameters
+    ----------
+    norm : {None, "L1", "L2"}
+        Sum of the absolute values of a code, or of their squares; the mean over the batch.
+    weight : float
+        Of the penalty; the error is the mean over pixels and channels.
+
+    Returns
+    -------
+    callable
+        Takes the network and a batch, as :func:`helpers.training.train` wants it.
+    """
+    if norm not in (None, *NORMS) or weight < 0:
+        raise ValueError(
+            f"norm must be None or one of {NORMS}, and weight ≥ 0; got {norm}, {weight}"
+        )
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        code = model.encode(batch)
+        error = mse_loss(model.decode(code), batch)
+        if norm is None:
+            return error
+        sizes = code.abs() if norm == "L1" else code.square()
+        return error + weight * sizes.sum(dim=1).mean()
+
+    return loss
+
+
+@torch.no_grad()
+def fold(model: ShapeAutoencoder) -> ShapeAutoencoder:
+    """A copy of a network whose linear layers are multiplied out to one: the same function."""
+    folded = deepcopy(model)
+    if len(model.linear) == 0:
+        return folded
+    latent = model.linear[0].in_features
+    weight, bias = torch.eye(latent), torch.zeros(latent)
+    for layer in model.linear:
+        weight = layer.weight.cpu() @ weight
+        bias = layer.weight.cpu() @ bias + (0 if layer.bias is None else layer.bias.cpu())
+    one = nn.Linear(latent, latent, bias=model.linear[0].bias is not None)
+    one.weight.copy_(weight)
+    if one.bias is not None:
+        one.bias.copy_(bias)
+    folded.linear = nn.Sequential(one.to(next(model.parameters()).device))
+    return folded
+
+
+def shape_tensor(images: np.ndarray) -> Tensor:
+    """Images (N, 3, 32, 32) with values in [0, 1] as a tensor, float32.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or values lie outside [0, 1].
+    """
+    images = check_images(images)
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"images must have values in [0, 1], got {low:.3g} … {high:.3g}")
+    return torch.from_numpy(np.ascontiguousarray(images))
+
+
+@torch.no_grad()
+def shape_codes(
+    model: ShapeAutoencoder, images: Tensor, *, before_linear: bool = False
+) -> np.ndarray:
+    """The codes of images, as the decoder gets them.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 3, 32, 32)
+    before_linear : bool
+        Instead, what the linear layers get.
+
+    Returns
+    -------
+    ndarray of shape (N, latent), float32
+    """
+    device = next(model.parameters()).device
+    encode = model.convolutions if before_linear else model.encode
+    return torch.cat([encode(batch.to(device)).cpu() for batch in images.split(500)]).numpy()
+
+
+@torch.no_grad()
+def decoded_shapes(model: ShapeAutoencoder, codes: np.ndarray) -> np.ndarray:
+    """The images that codes (N, latent) stand for, (N, 3, 32, 32), as the network gives them."""
+    device = next(model.parameters()).device
+    parts = torch.from_numpy(np.asarray(codes, np.float32)).split(500)
+    return torch.cat([model.decode(part.to(device)).cpu() for part in parts]).numpy()
+
+
+def code_spectrum(codes: np.ndarray) -> np.ndarray:
+    """Singular values of the covariance of codes: their variances along its axes, falling.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (N, latent)
+
+    Returns
+    -------
+    ndarray of shape (latent,), float64
+    """
+    codes = np.asarray(codes, np.float64)
+    if codes.ndim != 2 or len(codes) < 2:
+        raise ValueError(f"codes must have shape (N, latent) with N ≥ 2, got {codes.shape}")
+    centred = codes - codes.mean(axis=0)
+    return np.linalg.svd(centred.T @ centred / len(codes), compute_uv=False)

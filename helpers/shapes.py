@@ -1,0 +1,161 @@
+"""Images of one circle or square on black: data whose number of degrees of freedom is known, seven.
+
+Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020, section 4.2.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+import cv2
+import numpy as np
+
+SIDE = 32  # pixels
+FACTORS = {
+    "kind": (0, 1),  # circle, square
+    "size": (3, 8),  # radius of a circle
+    "x": (8, 24),
+    "y": (8, 24),
+    "red": (0, 1),
+    "green": (0, 1),
+    "blue": (0, 1),
+}
+COLOURS = ("red", "green", "blue")
+SQUARES = ("corner", "centre")
+
+
+def draw_factors(
+    rng: np.random.Generator, n: int, fixed: Mapping[str, float] | None = None
+) -> dict[str, np.ndarray]:
+    """Values of the seven factors for n images, uniform and independent.
+
+    Kind, size and place are whole numbers, both ends of their ranges included; colours are
+    anything from 0 to 1.
+
+    Parameters
+    ----------
+    fixed : mapping from factor to value, optional
+        Factors that are the same in all images: ``{"red": 0, "green": 0}`` leaves blue only.
+
+    Returns
+    -------
+    dict from factor to ndarray of shape (n,)
+    """
+    fixed = dict(fixed or {})
+    check_factors(fixed)
+    values = {}
+    for name, (low, high) in FACTORS.items():
+        if name in COLOURS:
+            values[name] = rng.uniform(low, high, n)
+        else:
+            values[name] = rng.integers(low, high, n, endpoint=True)
+        if name in fixed:
+            values[name] = np.full(n, fixed[name], values[name].dtype)
+    return values
+
+
+def draw_images(factors: Mapping[str, np.ndarray], square: str = "corner") -> np.ndarray:
+    """Images of shapes with given factors.
+
+    Parameters
+    ----------
+    factors : mapping from factor to value or ndarray of shape (n,)
+        All seven, see :data:`FACTORS`.
+    square : {"corner", "centre"}
+        Where (x, y) lies: at a corner of a square of ``size`` + 1 pixels, as in the authors'
+        code, or at the centre of one of 2 ``size`` + 1 pixels, as in the paper's words.
+
+    Returns
+    -------
+    ndarray of shape (n, 3, 32, 32), float32
+        Values in [0, 1]. What reaches over the border is cut off.
+    """
+    check_factors(factors)
+    if missing := set(FACTORS) - set(factors):
+        raise ValueError(f"factors lack {sorted(missing)}")
+    index = (np.atleast_1d(factors[name]).astype(int) for name in ("kind", "size", "y", "x"))
+    kind, size, y, x = (
+        values - FACTORS[name][0]
+        for name, values in zip(("kind", "size", "y", "x"), index, strict=True)
+    )
+    masks = all_masks(square)[kind, size, y, x]
+    colours = np.stack([np.atleast_1d(factors[name]) for name in COLOURS], axis=1)
+    return masks[:, None] * colours.astype(np.float32)[:, :, None, None]
+
+
+@cache
+def all_masks(square: str = "corner") -> np.ndarray:
+    """Which pixels each possible shape covers, drawn by OpenCV.
+
+    Returns
+    -------
+    ndarray of shape (2, 6, 17, 17, 32, 32), bool
+        By kind, size, y and x. Read-only.
+    """
+    if square not in SQUARES:
+        raise ValueError(f"square must be one of {SQUARES}, got {square!r}")
+    names = ("kind", "size", "y", "x")
+    lows = [FACTORS[name][0] for name in names]
+    counts = [FACTORS[name][1] - FACTORS[name][0] + 1 for name in names]
+    masks = np.zeros((*counts, SIDE, SIDE), np.uint8)
+    for place in np.ndindex(*counts):
+        kind, size, y, x = (int(i + low) for i, low in zip(place, lows, strict=True))
+        if kind == 0:
+            cv2.circle(masks[place], (x, y), size, 1, thickness=cv2.FILLED)
+        else:
+            near = size if square == "centre" else 0
+            corners = (x - near, y - near), (x + size, y + size)
+            cv2.rectangle(masks[place], *corners, 1, thickness=cv2.FILLED)
+    masks = masks.astype(bool)
+    masks.flags.writeable = False
+    return masks
+
+
+def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:
+    """The true shape nearest to each image, by search over all of them.
+
+    For a mask m, the best colour of a channel is the channel's mean over m, cut off at 0 and 1;
+    that leaves ‖image‖² − Σ over channels of area · (2 · mean · colour − colour²).
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, 3, 32, 32)
+
+    Returns
+    -------
+    ndarray of shape (N, 3, 32, 32), float32
+    """
+    images = check_images(images)
+    masks = all_masks(square).reshape(-1, SIDE * SIDE)
+    areas = masks.sum(axis=1, dtype=np.float32)
+    means = images.reshape(len(images), 3, -1) @ masks.T.astype(np.float32) / areas
+    colours = means.clip(0, 1)
+    explained = (areas * (2 * means * colours - colours**2)).sum(axis=1)
+    best = explained.argmax(axis=1)
+    colours = np.take_along_axis(colours, best[:, None, None], axis=2)
+    return colours[..., None] * masks[best].reshape(-1, 1, SIDE, SIDE)
+
+
+def check_images(images: np.ndarray) -> np.ndarray:
+    """Refuse what doesn't have the shape (N, 3, 32, 32); returns float32."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1:] != (3, SIDE, SIDE) or len(images) == 0:
+        raise ValueError(f"images must have shape (N, 3, {SIDE}, {SIDE}), got {images.shape}")
+    if not np.isfinite(images).all():
+        raise ValueError("images must be finite")
+    return images.astype(np.float32, copy=False)
+
+
+def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
+    """Refuse unknown factors and values out of range."""
+    for name, values in factors.items():
+        if name not in FACTORS:
+            raise ValueError(f"there is no factor {name!r}; there are {list(FACTORS)}")
+        low, high = FACTORS[name]
+        values = np.asarray(values)
+        whole = name in COLOURS or (values == np.round(values)).all()
+        if values.size and not (values.min() >= low and values.max() <= high and whole):
+            wanted = "anything from" if name in COLOURS else "a whole number from"
+            raise ValueError(
+                f"{name} must be {wanted} {low} to {high}, "
+                f"got {values.min():.4g} … {values.max():.4g}"
+            )
