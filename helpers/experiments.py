@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,16 @@ SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}
 SHAPES_JUDGED = 2_000  # validation images after each epoch
 SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
 SHAPES_EPOCHS = 100
+PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+PENALTY_IMAGES = 10_000
+PENALTY_COST = 1.1  # times the error without a penalty
+PENALTY_TRAINING = {
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "epochs": 4,
+    "seed": 0,
+    "channels_last": True,
+}
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
     "irmae-2": {"linear_layers": 2, "loss": {}},
@@ -326,6 +337,29 @@ def shape_run(square: str, seed: int, linear_layers: int, loss: Mapping[str, Any
     )
 
 
+def choose_penalties() -> dict:
+    """Short trainings with penalties on the code: the largest weights that cost little error."""
+    from helpers.irmae import NORMS
+    from helpers.training import evaluated, train
+
+    chosen, rows = {}, []
+    for norm, weight in [(None, 0.0), *product(NORMS, PENALTY_WEIGHTS)]:
+        prepared = prepare_shapes("corner", {"norm": norm, "weight": weight})
+        model = build_shape_autoencoder(seed=0)
+        images, loss = prepared.images[:PENALTY_IMAGES], prepared.train["loss"]
+        train(model, images, loss=loss, **PENALTY_TRAINING)
+        judged = evaluated(model, prepared.train["evaluate"])
+        rows.append({"norm": norm, "weight": weight} | judged)
+        if judged["error"] <= PENALTY_COST * rows[0]["error"]:
+            chosen[norm] = max(weight, chosen.get(norm, 0.0))
+        print(norm, weight, judged["error"], file=sys.stderr, flush=True)
+    return {
+        "configuration": {"images": PENALTY_IMAGES, "cost": PENALTY_COST, **PENALTY_TRAINING},
+        "data": {"square": "corner", **SHAPES, **SHAPE_PARTS},
+        "results": runs.columns(rows) | {"chosen": chosen},
+    }
+
+
 def choose_dense_code() -> dict:
     """Short trainings of autoencoders with 32 numbers, judged on 5,000 held-out training images."""
     from helpers.autoencoder import parameter_count
@@ -425,6 +459,7 @@ EXPERIMENTS: dict[str, Callable[[], dict]] = {
     "pca-fashion-mnist": pca_fashion_mnist,
     "fashion-mnist-choice": choose_dense_code,
     "ratings-grid": ratings_grid,
+    "shapes-penalties": choose_penalties,
 }
 NETWORKS: dict[str, NetworkRun] = {
     "fashion-mnist": NetworkRun(
