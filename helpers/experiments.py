@@ -288,7 +288,8 @@ def build_shape_autoencoder(*, seed: int, **options) -> "Module":
 def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
     """Images of shapes for "train", "validation" or "test": the first n, or all of them."""
     rng = np.random.default_rng([SHAPES["seed"], list(SHAPE_PARTS).index(part)])
-    return draw_images(draw_factors(rng, SHAPE_PARTS[part]), square)[:n]
+    factors = draw_factors(rng, SHAPE_PARTS[part])
+    return draw_images({name: values[:n] for name, values in factors.items()}, square)
 
 
 def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
@@ -585,10 +586,12 @@ def run_here(name: str, epochs: int | None, device: str | None, threads: int | N
 
         if threads:
             torch.set_num_threads(threads)
-        epochs = epochs or NETWORKS[name].epochs
+        epochs = NETWORKS[name].epochs if epochs is None else epochs
         progress = runs.print_progress(name, epochs)
         options = {"epochs": epochs, "device": device or best_device(), "progress": progress}
     try:
+        if name in NETWORKS and (behind := runs.epochs_behind(name)) > epochs:
+            raise SystemExit(f"{name}: {behind} epochs are behind it already, more than {epochs}")
         manifest = run(name, **options)
     except StorageError as error:
         raise SystemExit(f"{name}: {error}") from None
@@ -607,6 +610,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names()):
         parser.error(f"there is no experiment {sorted(unknown)}; there are {names()}")
+    for option in ("jobs", "threads", "epochs"):
+        if (value := getattr(arguments, option)) is not None and value < 1:
+            parser.error(f"--{option} must be ≥ 1, got {value}")
     if arguments.list or not arguments.names:
         print("\n".join(map(describe, names())))
     elif arguments.jobs == 1:

@@ -35,8 +35,13 @@ class ShapeAutoencoder(nn.Module):
     output : {"tanh", "sigmoid", "identity"}
         What keeps the pixels in range.
     start : float
-        Factor on the start of the linear layers, which is PyTorch's: uniform, of variance
+        Factor on the start of the linear layers' weights, which is PyTorch's: uniform, of variance
         1 / (3 · latent). √3 lets them keep the size of what passes through.
+
+    Raises
+    ------
+    ValueError
+        If ``linear_layers`` or ``latent`` is out of range, or ``output`` unknown.
     """
 
     def __init__(
@@ -92,6 +97,11 @@ def penalised_loss(norm: str | None = None, weight: float = 0.0):
     -------
     callable
         Takes the network and a batch, as :func:`helpers.training.train` wants it.
+
+    Raises
+    ------
+    ValueError
+        If ``norm`` is unknown or ``weight`` negative.
     """
     if norm not in (None, *NORMS) or weight < 0:
         raise ValueError(
@@ -115,16 +125,18 @@ def fold(model: ShapeAutoencoder) -> ShapeAutoencoder:
     folded = deepcopy(model)
     if len(model.linear) == 0:
         return folded
-    latent = model.linear[0].in_features
-    weight, bias = torch.eye(latent), torch.zeros(latent)
+    folded.linear = folded.linear[:1]
+    (one,) = folded.linear
+    weight = torch.eye(one.in_features, dtype=torch.float64)  # so that the product is rounded once
+    bias = torch.zeros(one.in_features, dtype=torch.float64)
     for layer in model.linear:
-        weight = layer.weight.cpu() @ weight
-        bias = layer.weight.cpu() @ bias + (0 if layer.bias is None else layer.bias.cpu())
-    one = nn.Linear(latent, latent, bias=model.linear[0].bias is not None)
+        factor = layer.weight.cpu().double()
+        weight, bias = factor @ weight, factor @ bias
+        if layer.bias is not None:
+            bias += layer.bias.cpu()
     one.weight.copy_(weight)
     if one.bias is not None:
         one.bias.copy_(bias)
-    folded.linear = nn.Sequential(one.to(next(model.parameters()).device))
     return folded
 
 

@@ -39,6 +39,12 @@ def draw_factors(
     Returns
     -------
     dict from factor to ndarray of shape (n,)
+        A fixed factor changes no other: they are drawn as if it were free.
+
+    Raises
+    ------
+    ValueError
+        If a fixed factor is unknown or out of range.
     """
     fixed = dict(fixed or {})
     check_factors(fixed)
@@ -59,7 +65,7 @@ def draw_images(factors: Mapping[str, np.ndarray], square: str = "corner") -> np
     Parameters
     ----------
     factors : mapping from factor to value or ndarray of shape (n,)
-        All seven, see :data:`FACTORS`.
+        All seven, see :data:`FACTORS`; a single value holds for all images.
     square : {"corner", "centre"}
         Where (x, y) lies: at a corner of a square of ``size`` + 1 pixels, as in the authors'
         code, or at the centre of one of 2 ``size`` + 1 pixels, as in the paper's words.
@@ -68,18 +74,21 @@ def draw_images(factors: Mapping[str, np.ndarray], square: str = "corner") -> np
     -------
     ndarray of shape (n, 3, 32, 32), float32
         Values in [0, 1]. What reaches over the border is cut off.
+
+    Raises
+    ------
+    ValueError
+        If a factor is missing, unknown or out of range, or ``square`` is unknown.
     """
     check_factors(factors)
     if missing := set(FACTORS) - set(factors):
         raise ValueError(f"factors lack {sorted(missing)}")
-    index = (np.atleast_1d(factors[name]).astype(int) for name in ("kind", "size", "y", "x"))
-    kind, size, y, x = (
-        values - FACTORS[name][0]
-        for name, values in zip(("kind", "size", "y", "x"), index, strict=True)
-    )
-    masks = all_masks(square)[kind, size, y, x]
-    colours = np.stack([np.atleast_1d(factors[name]) for name in COLOURS], axis=1)
-    return masks[:, None] * colours.astype(np.float32)[:, :, None, None]
+    arrays = np.broadcast_arrays(*(np.atleast_1d(factors[name]) for name in FACTORS))
+    values = dict(zip(FACTORS, arrays, strict=True))
+    place = (values[name].astype(int) - FACTORS[name][0] for name in ("kind", "size", "y", "x"))
+    masks = all_masks(square)[tuple(place)]
+    colours = np.stack([values[name] for name in COLOURS], axis=1).astype(np.float32)
+    return masks[:, None] * colours[:, :, None, None]
 
 
 @cache
@@ -114,11 +123,13 @@ def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:
     """The true shape nearest to each image, by search over all of them.
 
     For a mask m, the best colour of a channel is the channel's mean over m, cut off at 0 and 1;
-    that leaves ‖image‖² − Σ over channels of area · (2 · mean · colour − colour²).
+    that leaves ‖image‖² − Σ over channels of area · (2 · mean · colour − colour²). Every image is
+    held against all shapes at once: a thousand of them take a few hundred MB.
 
     Parameters
     ----------
     images : ndarray of shape (N, 3, 32, 32)
+        Any finite values; a network's may lie outside [0, 1].
 
     Returns
     -------

@@ -17,7 +17,7 @@ from tests.notebooks.execute import ROOT
 # A file imports only from lower floors.
 FLOORS = (
     ("storage", "saving", "plots.style"),
-    ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation"),
+    ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation", "shapes"),
     (
         "pca",
         "factorization",
@@ -25,6 +25,7 @@ FLOORS = (
         "ratings_files",
         "training",
         "autoencoder",
+        "irmae",
     ),
     (
         "embedding",
@@ -39,7 +40,7 @@ FLOORS = (
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
 # made of torch; everything else loads it only when it is needed
-TORCH_MODULES = ("helpers.training", "helpers.autoencoder")
+TORCH_MODULES = ("helpers.training", "helpers.autoencoder", "helpers.irmae")
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 

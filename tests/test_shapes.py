@@ -1,0 +1,267 @@
+"""Shapes, pixel by pixel, and the nearest of them, against a search that leaves nothing out."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from helpers.shapes import (
+    COLOURS,
+    FACTORS,
+    SIDE,
+    all_masks,
+    check_factors,
+    draw_factors,
+    draw_images,
+    nearest_shapes,
+)
+
+CIRCLE = {"kind": 0, "size": 5, "x": 12, "y": 20, "red": 1, "green": 0.5, "blue": 0.25}
+SQUARE = CIRCLE | {"kind": 1}
+ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def image(factors, square="corner"):
+    """One image, (3, 32, 32)."""
+    (drawn,) = draw_images(factors, square)
+    return drawn
+
+
+def mask_by_hand(kind, size, x, y, square):
+    """Which pixels a shape covers: its definition, a pixel outside the image having no place."""
+    if kind == 0:
+        return (COLUMNS - x) ** 2 + (ROWS - y) ** 2 <= size**2
+    covered = np.zeros((SIDE, SIDE), bool)
+    near = size if square == "centre" else 0
+    covered[max(y - near, 0) : y + size + 1, max(x - near, 0) : x + size + 1] = True
+    return covered
+
+
+# ---- factors
+
+
+def test_factors_are_uniform_with_both_ends():
+    n = 40_000
+    factors = draw_factors(rng(), n)
+    assert list(factors) == list(FACTORS)
+    for name, (low, high) in FACTORS.items():
+        values = factors[name]
+        assert values.shape == (n,)
+        if name in COLOURS:
+            counts, _ = np.histogram(values, 20, (low, high))
+            assert len(np.unique(values)) == n
+        else:
+            counts = np.bincount(values - low)
+            assert len(counts) == high - low + 1
+        assert counts.sum() == n
+        expected = n / len(counts)
+        assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)  # five standard deviations
+
+
+def test_factors_are_independent_and_come_from_the_generator_alone():
+    factors = draw_factors(rng(), 20_000)
+    correlations = np.corrcoef(list(factors.values())) - np.eye(len(FACTORS))
+    assert np.abs(correlations).max() < 5 / np.sqrt(20_000)
+    again, other = draw_factors(rng(), 20_000), draw_factors(rng(1), 20_000)
+    assert all(np.array_equal(factors[name], again[name]) for name in FACTORS)
+    assert not any(np.array_equal(factors[name], other[name]) for name in FACTORS)
+
+
+def test_fixed_factors_stay_and_leave_the_others_as_they_were():
+    fixed = {"red": 0, "green": 0.5, "size": 4}
+    free, held = draw_factors(rng(), 500), draw_factors(rng(), 500, fixed)
+    for name in FACTORS:
+        expected = np.full(500, fixed[name]) if name in fixed else free[name]
+        np.testing.assert_array_equal(held[name], expected)
+    assert fixed == {"red": 0, "green": 0.5, "size": 4}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"colour": 1}, "there is no factor 'colour'; there are .*'kind', 'size'"),
+        ({"kind": 2}, "kind must be a whole number from 0 to 1, got 2 … 2"),
+        ({"size": 2}, "size must be a whole number from 3 to 8, got 2"),
+        ({"x": 25}, "x must be a whole number from 8 to 24, got 25"),
+        ({"x": 8.5}, r"x must be a whole number from 8 to 24, got 8\.5"),
+        ({"y": np.array([8, 7])}, "y must be a whole number from 8 to 24, got 7 … 8"),
+        ({"red": -0.1}, r"red must be anything from 0 to 1, got -0\.1"),
+        ({"blue": np.nan}, "blue must be anything from 0 to 1, got nan"),
+    ],
+)
+def test_what_is_no_factor_is_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        check_factors(wrong)
+    with pytest.raises(ValueError, match=words):
+        draw_factors(rng(), 2, wrong)
+    with pytest.raises(ValueError, match=words):
+        draw_images(CIRCLE | wrong)
+
+
+def test_missing_factors_and_other_squares_are_refused():
+    with pytest.raises(ValueError, match=r"factors lack \['blue', 'x'\]"):
+        draw_images({name: CIRCLE[name] for name in CIRCLE if name not in ("x", "blue")})
+    with pytest.raises(ValueError, match=r"square must be one of .*'corner', 'centre'.*'middle'"):
+        draw_images(CIRCLE, "middle")
+
+
+# ---- images
+
+
+@pytest.mark.parametrize("square", ["corner", "centre"])
+def test_masks_are_those_of_the_definition(square):
+    masks = all_masks(square)
+    for kind, size, y, x in np.ndindex(masks.shape[:4]):
+        expected = mask_by_hand(kind, size + 3, x + 8, y + 8, square)
+        np.testing.assert_array_equal(masks[kind, size, y, x], expected)
+    assert not masks.flags.writeable
+
+
+@pytest.mark.parametrize("size", range(3, 9))
+def test_circles_are_round(size):
+    (circle,) = all_masks()[0, size - 3, 8, 8][None]  # at x = y = 16
+    for other in (circle.T, np.roll(circle[::-1], 1, 0), np.roll(circle[:, ::-1], 1, 1)):
+        np.testing.assert_array_equal(circle, other)
+    rows = np.flatnonzero(circle.any(axis=1))
+    assert (rows[0], rows[-1]) == (16 - size, 16 + size)
+    assert circle.sum() == pytest.approx(np.pi * size**2, rel=0.04)
+
+
+@pytest.mark.parametrize(("square", "side"), [("corner", 6), ("centre", 11)])
+def test_squares_by_slices(square, side):
+    drawn = image(SQUARE, square)
+    first_row, first_column = (20, 12) if square == "corner" else (15, 7)
+    expected = np.zeros((3, SIDE, SIDE), np.float32)
+    for channel, value in enumerate((1, 0.5, 0.25)):
+        rows, columns = (slice(i, i + side) for i in (first_row, first_column))
+        expected[channel, rows, columns] = value
+    np.testing.assert_array_equal(drawn, expected)
+    # circles don't depend on the reading
+    np.testing.assert_array_equal(image(CIRCLE, square), image(CIRCLE))
+
+
+def test_x_is_the_column_and_y_the_row():
+    moved_right = image(CIRCLE | {"x": 15})
+    np.testing.assert_array_equal(moved_right, np.roll(image(CIRCLE), 3, axis=2))
+    moved_down = image(SQUARE | {"y": 22})
+    np.testing.assert_array_equal(moved_down, np.roll(image(SQUARE), 2, axis=1))
+
+
+def test_what_reaches_over_the_border_is_cut_off():
+    far = {"size": 8, "x": 24, "y": 24}
+    assert (image(SQUARE | far)[0] > 0).sum() == 8**2  # of 9², the last row and column
+    assert (image(SQUARE | far, "centre")[0] > 0).sum() == 16**2
+    covered = image(CIRCLE | far)[0] > 0
+    assert covered.sum() == all_masks()[0, 5, 8, 8].sum() - 2  # its last pixel on two sides
+    near = {"size": 8, "x": 8, "y": 8}
+    assert (image(SQUARE | near, "centre")[0] > 0).sum() == 17**2
+
+
+def test_images_are_their_factors_one_by_one():
+    factors = draw_factors(rng(), 300)
+    images = draw_images(factors)
+    assert (images.shape, images.dtype) == ((300, 3, SIDE, SIDE), np.float32)
+    for i in range(300):
+        one = {name: factors[name][i] for name in FACTORS}
+        covered = mask_by_hand(*(one[name] for name in ("kind", "size", "x", "y")), "corner")
+        colours = np.array([one[name] for name in COLOURS], np.float32)
+        np.testing.assert_array_equal(images[i], colours[:, None, None] * covered)
+
+
+def test_one_factor_moves_while_the_others_stay():
+    for name, (low, high) in FACTORS.items():
+        steps = np.linspace(low, high, 2)
+        first, last = draw_images(CIRCLE | {name: steps})
+        np.testing.assert_array_equal(first, image(CIRCLE | {name: low}))
+        np.testing.assert_array_equal(last, image(CIRCLE | {name: high}))
+        assert not np.array_equal(first, last)
+
+
+def test_fifty_thousand_images_need_little_memory_besides_their_own():
+    factors = draw_factors(rng(), 50_000)
+    all_masks()
+    tracemalloc.start()
+    images = draw_images(factors)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert images.nbytes == 50_000 * 3 * SIDE * SIDE * 4
+    assert peak < 1.2 * images.nbytes
+
+
+# ---- the nearest shape
+
+
+def distances(a, b):
+    """Squared distance of images, one by one."""
+    return ((np.float64(a) - b) ** 2).sum(axis=(1, 2, 3))
+
+
+def least_distance_by_search(image, square, levels):
+    """Over all shapes and all colours on a grid, pixel by pixel."""
+    best = np.inf
+    for covered in all_masks(square).reshape(-1, SIDE, SIDE):
+        inside = image[:, covered][:, None] - levels[:, None]
+        channels = (inside**2).sum(axis=2).min(axis=1)
+        best = min(best, channels.sum() + (image[:, ~covered] ** 2).sum())
+    return best
+
+
+@pytest.mark.parametrize("square", ["corner", "centre"])
+def test_nearest_shape_is_the_best_of_all_shapes_and_colours(square):
+    random = rng(3)
+    true = draw_images(draw_factors(random, 3), square)
+    images = np.stack(
+        [
+            (true[0] + true[1]) / 2,  # half-way between two shapes
+            true[2] + random.normal(0, 0.3, true[2].shape),
+            random.uniform(-1, 2, true[0].shape),  # colours must be cut off
+        ]
+    )
+    nearest = nearest_shapes(images, square)
+    assert nearest.dtype == np.float32
+    assert 0 <= nearest.min() <= nearest.max() <= 1
+    step = 0.02
+    for image, distance in zip(images, distances(images, nearest), strict=True):
+        found = least_distance_by_search(image, square, np.arange(0, 1 + step / 2, step))
+        assert distance <= found * (1 + 1e-6)
+        assert found <= distance + 3 * 17**2 * (step / 2) ** 2  # what the grid costs at most
+    # each answer is itself a shape of one colour
+    for answer in nearest:
+        covered = answer.any(axis=0)
+        assert any(np.array_equal(covered, m) for m in all_masks(square).reshape(-1, SIDE, SIDE))
+        assert all(len(np.unique(channel[covered])) == 1 for channel in answer)
+
+
+@pytest.mark.parametrize("square", ["corner", "centre"])
+def test_true_shapes_are_their_own_nearest(square):
+    images = draw_images(draw_factors(rng(4), 200), square)
+    np.testing.assert_allclose(nearest_shapes(images, square), images, atol=1e-5)
+
+
+def test_squares_of_the_other_reading_are_not_their_own_nearest():
+    drawn = image(SQUARE, "centre")[None]  # 11 × 11 pixels; the largest from its corner has 9 × 9
+    assert distances(drawn, nearest_shapes(drawn, "corner"))[0] > 1
+
+
+def test_nothing_is_nearest_to_black():
+    black = np.zeros((1, 3, SIDE, SIDE))
+    np.testing.assert_array_equal(nearest_shapes(black), black)
+    np.testing.assert_array_equal(nearest_shapes(black - 1), black)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.zeros((3, SIDE, SIDE)), r"shape \(N, 3, 32, 32\), got \(3, 32, 32\)"),
+        (np.zeros((2, 1, SIDE, SIDE)), r"got \(2, 1, 32, 32\)"),
+        (np.zeros((0, 3, SIDE, SIDE)), r"got \(0, 3, 32, 32\)"),
+        (np.full((1, 3, SIDE, SIDE), np.nan), "must be finite"),
+    ],
+)
+def test_what_are_no_images_is_refused(images, words):
+    with pytest.raises(ValueError, match=words):
+        nearest_shapes(images)
