@@ -554,15 +554,16 @@ def load_network(name: str) -> "Module":
 
 def describe(name: str) -> str:
     """A line that says what an experiment is and how far it has got."""
+    width = max(map(len, names())) + 2
     done = "run" if runs.manifest_path(name).exists() else "not run"
     if name not in NETWORKS:
-        return f"{name:24}{done:24}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
+        return f"{name:{width}}{done:20}{EXPERIMENTS[name].__doc__.splitlines()[0]}"
     epochs, behind = NETWORKS[name].epochs, runs.epochs_behind(name)
     if 0 < behind < epochs:
         done = f"{behind} of {epochs} epochs"
     elif runs.manifest_path(name).exists():
         done = f"run, {load_manifest(name)['epochs']} epochs"
-    return f"{name:24}{done:24}{NETWORKS[name].summary}"
+    return f"{name:{width}}{done:20}{NETWORKS[name].summary}"
 
 
 def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -> int:

@@ -20,8 +20,9 @@ from helpers.runs import (
 from helpers.storage import StorageError
 
 
-def toy_network(epochs=3, **network):
-    """A run that takes milliseconds."""
+def toy_network(epochs=3, loss=None, **network):
+    """A run that takes milliseconds; its loss may weigh the size of what comes out."""
+    loss = loss or {}
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(40, 1, 6, 6, generator=generator)
 
@@ -38,6 +39,10 @@ def toy_network(epochs=3, **network):
         error = (model(images) - images).square().mean()
         return {"error": error.item(), "mode": model.training}
 
+    def penalised(model, batch):
+        out = model(batch)
+        return (out - batch).square().mean() + loss.get("weight", 0) * out.square().mean()
+
     return NetworkRun(
         summary="a toy",
         network={"width": 4, "seed": 0} | network,
@@ -45,7 +50,8 @@ def toy_network(epochs=3, **network):
         epochs=epochs,
         data={"images": 40},
         build=build,
-        prepare=lambda: Prepared(images, {"evaluate": judge}, judge),
+        prepare=lambda: Prepared(images, {"evaluate": judge, "loss": penalised}, judge),
+        loss=loss,
         half=True,
     )
 
@@ -103,6 +109,66 @@ def test_raising_the_epochs_continues_and_list_shows_how_far(net, capsys):
     straight = run("net")
     assert continued["checkpoint"] == straight["checkpoint"]
     assert continued["history"] == straight["history"]
+
+
+def command(monkeypatch, *arguments):
+    """What ``python -m helpers.experiments`` does with these arguments, in this process."""
+    monkeypatch.setattr(sys, "argv", ["experiments", "--device", "cpu", *map(str, arguments)])
+    main()
+
+
+def test_stopped_by_epochs_the_command_goes_on_to_the_same_bits(net, monkeypatch, capsys):
+    use_folder(net, net=toy_network(epochs=5))
+    command(monkeypatch, "net", "--epochs", 2)
+    assert "2 of 5 epochs" in experiments.describe("net")
+    assert (load_manifest("net")["epochs"], epochs_behind("net")) == (2, 2)
+    command(monkeypatch, "net", "--epochs", 4)
+    command(monkeypatch, "net")
+    assert "run, 5 epochs" in experiments.describe("net")
+    stopped, weights = load_manifest("net"), checkpoint_path("net").read_bytes()
+    assert "net 1/2 epochs" in capsys.readouterr().err
+    use_folder(net / "straight", net=toy_network(epochs=5))
+    command(monkeypatch, "net")
+    straight = load_manifest("net")
+    assert checkpoint_path("net").read_bytes() == weights
+    assert (straight["history"], straight["results"]) == (stopped["history"], stopped["results"])
+
+
+def test_a_state_that_has_gone_further_is_named_in_a_line_and_stays(net, monkeypatch):
+    command(monkeypatch, "net")
+    before = {path: path.read_bytes() for path in net.rglob("net.*")}
+    assert len(before) == 3  # manifest, checkpoint, state
+    with pytest.raises(SystemExit) as stopped:
+        command(monkeypatch, "net", "--epochs", 2)
+    assert stopped.value.code == "net: 3 epochs are behind it already, more than 2"
+    assert {path: path.read_bytes() for path in net.rglob("net.*")} == before
+
+
+@pytest.mark.parametrize("option", ["epochs", "threads", "jobs"])
+def test_numbers_below_one_are_refused(net, monkeypatch, capsys, option):
+    with pytest.raises(SystemExit):
+        command(monkeypatch, "net", f"--{option}", 0)
+    assert f"--{option} must be ≥ 1, got 0" in capsys.readouterr().err
+    assert not list(net.rglob("net.*"))
+
+
+def test_a_loss_is_part_of_the_configuration(net):
+    plain = run("net")
+    assert "loss" not in plain["configuration"]  # so that manifests without one keep theirs
+    light, heavy = ({"norm": "L2", "weight": weight} for weight in (1, 2))
+    use_folder(net / "penalty", net=toy_network(loss=light))
+    penalised = run("net")
+    assert penalised["configuration"] == plain["configuration"] | {"loss": light}
+    assert penalised["results"]["error"] > 1.05 * plain["results"]["error"]
+    for other in (heavy, None):
+        use_folder(net / "penalty", net=toy_network(epochs=4, loss=other))
+        with pytest.raises(StorageError, match=r"another configuration.*loss"):
+            run("net")
+        with pytest.raises(StorageError, match=r"loss is \{.*'weight': 1\}, expected"):
+            load_network("net")
+    use_folder(net, net=toy_network(epochs=4, loss=light))  # the state of the plain run
+    with pytest.raises(StorageError, match=r"another configuration.*loss"):
+        run("net")
 
 
 def test_network_and_its_files_must_belong_together(net):

@@ -16,6 +16,7 @@ from torch.nn.functional import mse_loss
 
 from helpers.storage import StorageError
 from helpers.training import (
+    adam,
     best_device,
     evaluated,
     learning_rate_share,
@@ -64,7 +65,7 @@ def test_same_as_a_bare_loop_bit_by_bit(images, channels_last):
     history = train(model, images, epochs=3, channels_last=channels_last, **OPTIONS)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     bare.to(memory_format=layout)
-    optimizer = torch.optim.Adam(bare.parameters(), lr=1e-2, weight_decay=1e-3)
+    optimizer = torch.optim.Adam(bare.parameters(), lr=1e-2, weight_decay=1e-3, fused=True)
     generator = torch.Generator().manual_seed(5)
     for row in history:
         order, summed = torch.randperm(70, generator=generator), 0.0
@@ -77,6 +78,34 @@ def test_same_as_a_bare_loop_bit_by_bit(images, channels_last):
             summed += loss.item() * len(batch)
         assert row["train_loss"] == pytest.approx(summed / 70, rel=1e-12)
     assert same(model, bare)
+
+
+def test_adam_in_one_pass_is_adam_but_for_rounding(images):
+    steps = 30
+    ours, plain = network().double(), network().double()
+    optimizers = (
+        adam(ours, 1e-2, 1e-3),
+        torch.optim.Adam(plain.parameters(), lr=1e-2, weight_decay=1e-3, fused=False),
+    )
+    assert optimizers[0].defaults["fused"]
+    start = [p.detach().clone() for p in ours.parameters()]
+    for model, optimizer in zip((ours, plain), optimizers, strict=True):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            reconstruction_loss(model, images.double()).backward()
+            optimizer.step()
+    moved = [(p - q).abs().max().item() for p, q in zip(ours.parameters(), start, strict=True)]
+    assert max(moved) > 0.05
+    for p, q in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=1e-9)
+
+
+def test_adam_weighs_down_the_weights_by_what_it_is_told(images):
+    model, other = network(), network()
+    train(model, images, epochs=2, **OPTIONS)
+    train(other, images, epochs=2, **OPTIONS | {"weight_decay": 1.0})
+    sizes = [sum(p.detach().square().sum() for p in m.parameters()) for m in (model, other)]
+    assert sizes[1] < 0.9 * sizes[0]
 
 
 def test_memory_layout_changes_rounding_only(images):

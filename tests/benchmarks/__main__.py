@@ -17,7 +17,7 @@ from pathlib import Path
 from helpers.storage import BENCHMARKS as RESULTS
 from helpers.storage import StorageError, read_json, write_json
 
-PARTS = ("course", "pca", "ratings", "autoencoder")
+PARTS = ("course", "pca", "ratings", "autoencoder", "irmae")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "torch")
 
 

@@ -11,7 +11,7 @@ from helpers.factorization import fit_als, fit_biases, random_start
 from helpers.ratings import generate_ratings, hold_out, prune
 from helpers.storage import BENCHMARKS, StorageError, read_json, write_json
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import course, ratings
+from tests.benchmarks import course, irmae, ratings
 from tests.benchmarks.compare import medians
 
 
@@ -158,3 +158,24 @@ def test_recorded_peers_reach_the_same_quality():
     for name, k, _ in ratings.RACES:
         found = [row["validation"] for row in rows if (row["data"], row["k"]) == (name, k)]
         assert max(found) < 1.02 * min(found)
+
+
+# ---- shapes
+
+
+def test_part_on_shapes_runs_and_can_be_saved(tmp_path, monkeypatch):
+    for name, value in {"STEPS": 2, "BATCH": 4, "DRAWN": 50, "RUNS": 1}.items():
+        monkeypatch.setattr(irmae, name, value)
+    measured = benchmarks.measure("irmae")
+    write_json(tmp_path / "result.json", measured)
+    (result,), (drawing,) = measured["results"], measured["drawing"]
+    assert 0 < result["ours"]
+    assert result["runs"] == 1
+    assert drawing["seconds"] > 0
+    assert drawing["name"] == "drawing 50 images"
+
+
+def test_recorded_drawing_is_as_fast_as_promised():
+    (row,) = read_json(BENCHMARKS, "")["irmae"]["drawing"]
+    assert row["name"] == f"drawing {irmae.DRAWN} images"
+    assert row["met"] is (row["seconds"] <= irmae.MOST_SECONDS) is True
