@@ -218,7 +218,7 @@ def test_nearest_shape_is_the_best_of_all_shapes_and_colours(square):
         [
             (true[0] + true[1]) / 2,  # half-way between two shapes
             true[2] + random.normal(0, 0.3, true[2].shape),
-            random.uniform(-1, 2, true[0].shape),  # colours must be cut off
+            random.uniform(-1, 2, true[0].shape),  # nothing like a shape
         ]
     )
     nearest = nearest_shapes(images, square)
@@ -234,6 +234,19 @@ def test_nearest_shape_is_the_best_of_all_shapes_and_colours(square):
         covered = answer.any(axis=0)
         assert any(np.array_equal(covered, m) for m in all_masks(square).reshape(-1, SIDE, SIDE))
         assert all(len(np.unique(channel[covered])) == 1 for channel in answer)
+
+
+@pytest.mark.parametrize(("dim", "nearest"), [(0.9, "large"), (0.8, "small")])
+def test_colours_are_cut_off_before_shapes_are_compared(dim, nearest):
+    # 29 pixels of 3 explain 29 · (2 · 3 · 1 − 1²) = 145 with the brightest colour there is, not
+    # 29 · 3² = 261; 197 pixels explain 197 · 0.9² = 160, or 197 · 0.8² = 126
+    colours = dict.fromkeys(COLOURS, 1)
+    small, large = draw_images(
+        {"kind": 0, "size": np.array([3, 8]), "x": np.array([8, 20]), "y": 20, **colours}
+    )
+    assert (small[0].sum(), large[0].sum()) == (29, 197)
+    (found,) = nearest_shapes((3 * small + dim * large)[None])
+    np.testing.assert_allclose(found, {"large": dim * large, "small": small}[nearest], atol=1e-5)
 
 
 @pytest.mark.parametrize("square", ["corner", "centre"])
