@@ -165,8 +165,10 @@ def load_network(name: str, spec: NetworkRun) -> "Module":
     StorageError
         If its manifest or its weights are missing, damaged, or don't belong together.
     """
-    model = spec.build(**spec.network)
-    sha256 = read_manifest(name)["checkpoint"]["sha256"]
+    manifest, model = read_manifest(name), spec.build(**spec.network)
+    if "checkpoint" not in manifest:
+        raise StorageError(f"The weights of {name} were not kept; there is only its manifest.")
+    sha256 = manifest["checkpoint"]["sha256"]
     load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
     return model.eval()
 

@@ -20,7 +20,7 @@ from helpers.runs import (
 from helpers.storage import StorageError
 
 
-def toy_network(epochs=3, **network):
+def toy_network(epochs=3, keep=True, **network):
     """A run that takes milliseconds."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(40, 1, 6, 6, generator=generator)
@@ -47,6 +47,7 @@ def toy_network(epochs=3, **network):
         build=build,
         prepare=lambda: Prepared(images, {"evaluate": judge}, judge),
         half=True,
+        keep=keep,
     )
 
 
@@ -212,3 +213,13 @@ def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
     command = [sys.executable, "-c", KILLS, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout == "identical\n", done.stderr
+
+
+def test_weights_that_are_not_kept_leave_a_manifest_only(net):
+    experiments.NETWORKS["net"] = toy_network(keep=False)
+    manifest = run("net")
+    assert "checkpoint" not in manifest
+    assert not checkpoint_path("net").exists()
+    assert manifest["results"]["mode"] is False
+    with pytest.raises(StorageError, match="weights of net were not kept"):
+        load_network("net")
