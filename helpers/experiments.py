@@ -353,7 +353,7 @@ def choose_penalties() -> dict:
         train(model, images, loss=loss, **PENALTY_TRAINING)
         judged = evaluated(model, prepared.train["evaluate"])
         rows.append({"norm": norm, "weight": weight} | judged)
-        if judged["error"] <= PENALTY_COST * rows[0]["error"]:
+        if norm and judged["error"] <= PENALTY_COST * rows[0]["error"]:
             chosen[norm] = max(weight, chosen.get(norm, 0.0))
         print(norm, weight, judged["error"], file=sys.stderr, flush=True)
     return {

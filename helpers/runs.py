@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
-from helpers.storage import DATA, read_json
+from helpers.storage import DATA, StorageError, read_json
 
 if TYPE_CHECKING:
     from torch.nn import Module
