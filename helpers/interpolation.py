@@ -57,3 +57,23 @@ def nearest_distances(
         nearest = (squares - 2 * block @ reference.T).argmin(axis=1)
         distances.append(np.linalg.norm((block - reference[nearest]).astype(float), axis=1))
     return np.concatenate(distances) if distances else np.zeros(0)
+
+
+def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over paths and its 95 % interval, by the normal approximation.
+
+    Parameters
+    ----------
+    values : ndarray of shape (P, …)
+        One row for each of P independent paths, P ≥ 2.
+
+    Returns
+    -------
+    mean, low, high : ndarray of shape (…)
+    """
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least 2 paths, got {len(values)}")
+    mean = values.mean(axis=0)
+    half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return mean, mean - half, mean + half

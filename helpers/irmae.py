@@ -3,6 +3,7 @@
 Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from helpers.pca import pca_from_covariance, project, reconstruct
 from helpers.shapes import check_images
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
@@ -200,3 +202,25 @@ def code_spectrum(codes: np.ndarray) -> np.ndarray:
         raise ValueError(f"codes must have shape (N, latent) with N ≥ 2, got {codes.shape}")
     centred = codes - codes.mean(axis=0)
     return np.linalg.svd(centred.T @ centred / len(codes), compute_uv=False)
+
+
+def cut_codes(model: ShapeAutoencoder, codes: np.ndarray, ks: Sequence[int]) -> np.ndarray:
+    """Images decoded from codes of which only the first principal components are kept.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (N, latent)
+        Their own components are used.
+    ks : sequence of int
+        How many are kept; with 0 every code is the mean.
+
+    Returns
+    -------
+    ndarray of shape (len(ks), N, 3, 32, 32), float32
+    """
+    pca = pca_from_covariance(np.asarray(codes, np.float64))
+    scores = project(pca, codes)
+    kept = np.arange(scores.shape[1])
+    return np.stack(
+        [decoded_shapes(model, reconstruct(pca, np.where(kept < k, scores, 0))) for k in ks]
+    )

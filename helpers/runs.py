@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
-from helpers.storage import DATA, read_json
+from helpers.storage import DATA, StorageError, read_json
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -39,6 +39,8 @@ class NetworkRun:
         What the loss adds to the error of reconstruction, if anything; part of the configuration.
     half : bool
         Store the weights in 16 bits.
+    keep : bool
+        Whether the weights become a checkpoint, or only the manifest stays.
     """
 
     summary: str
@@ -50,6 +52,7 @@ class NetworkRun:
     prepare: Callable[[], "Prepared"]
     loss: Mapping[str, Any] = field(default_factory=dict)
     half: bool = False
+    keep: bool = True
 
     @property
     def configuration(self) -> dict:
@@ -132,17 +135,21 @@ def run_network(
         configuration=spec.configuration,
         progress=progress,
     )
-    path = checkpoint_path(name)
-    sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
-    stored = spec.build(**spec.network)
-    load_checkpoint(path, stored, spec.configuration, sha256)
+    judged, stored = model, {}
+    if spec.keep:
+        path = checkpoint_path(name)
+        sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
+        judged = spec.build(**spec.network)
+        load_checkpoint(path, judged, spec.configuration, sha256)
+        size = path.stat().st_size
+        stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
     timing = read_tensors(state_path(name))[1]["timing"]
     return {
         "configuration": spec.configuration,
         "epochs": epochs,
         "history": columns(history),
-        "results": evaluated(stored, prepared.results),
-        "checkpoint": {"file": path.name, "sha256": sha256, "bytes": path.stat().st_size},
+        "results": evaluated(judged, prepared.results),
+        **stored,
         "seconds": round(sum(row["seconds"] for row in timing), 1),
         "seconds_per_epoch": [row["seconds"] for row in timing],
         "device": sorted({row["device"] for row in timing}),
@@ -158,8 +165,10 @@ def load_network(name: str, spec: NetworkRun) -> "Module":
     StorageError
         If its manifest or its weights are missing, damaged, or don't belong together.
     """
-    model = spec.build(**spec.network)
-    sha256 = read_manifest(name)["checkpoint"]["sha256"]
+    manifest, model = read_manifest(name), spec.build(**spec.network)
+    if "checkpoint" not in manifest:
+        raise StorageError(f"The weights of {name} were not kept; there is only its manifest.")
+    sha256 = manifest["checkpoint"]["sha256"]
     load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
     return model.eval()
 

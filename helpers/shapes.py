@@ -138,7 +138,8 @@ def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:
     images = check_images(images)
     masks = all_masks(square).reshape(-1, SIDE * SIDE)
     areas = masks.sum(axis=1, dtype=np.float32)
-    means = images.reshape(len(images), 3, -1) @ masks.T.astype(np.float32) / areas
+    sums = images.reshape(-1, SIDE * SIDE) @ masks.T.astype(np.float32)
+    means = (sums / areas).reshape(len(images), 3, -1)
     colours = means.clip(0, 1)
     explained = (areas * (2 * means * colours - colours**2)).sum(axis=1)
     best = explained.argmax(axis=1)
@@ -170,3 +171,38 @@ def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
                 f"{name} must be {wanted} {low} to {high}, "
                 f"got {values.min():.4g} … {values.max():.4g}"
             )
+
+
+def path_quality(
+    paths: np.ndarray, shares: np.ndarray, square: str = "corner"
+) -> tuple[np.ndarray, np.ndarray]:
+    """How close images on paths are to true shapes, and how much of their energy is left.
+
+    Images are cut off at 0 and 1 first, as when they are drawn. An image that fades is near to a
+    dim shape; the energy tells.
+
+    Parameters
+    ----------
+    paths : ndarray of shape (P, T, 3, 32, 32)
+        P paths of T images.
+    shares : ndarray of shape (T,)
+        t of each image, from 0 at the first to 1 at the last.
+
+    Returns
+    -------
+    distances : ndarray of shape (P, T)
+        ‖x − s‖² / ‖x‖², with s the true shape nearest to x; 1 where x is black.
+    energies : ndarray of shape (P, T)
+        ‖x‖² divided by the value on the straight line between those of the path's ends.
+    """
+    paths = np.asarray(paths, np.float32).clip(0, 1)
+    flat = paths.reshape(-1, *paths.shape[2:])
+    energy = (flat**2).sum(axis=(1, 2, 3))
+    nearest = np.concatenate(
+        [nearest_shapes(flat[i : i + 500], square) for i in range(0, len(flat), 500)]
+    )
+    off = ((flat - nearest) ** 2).sum(axis=(1, 2, 3))
+    distances = np.divide(off, energy, out=np.ones_like(off), where=energy > 0)
+    energy = energy.reshape(paths.shape[:2])
+    expected = energy[:, :1] * (1 - shares) + energy[:, -1:] * shares
+    return distances.reshape(paths.shape[:2]), energy / np.maximum(expected, 1e-12)

@@ -236,6 +236,7 @@ def test_a_run_of_shapes_goes_on_to_the_same_bits(few_shapes, monkeypatch, tmp_p
 # their runs take days; until one is over, it has neither manifest nor checkpoint
 UNFINISHED = {name for name in names() if name.startswith("shapes-")}
 FINISHED = sorted(name for name in NETWORKS if manifest_path(name).exists())
+SHIPPED = [name for name in FINISHED if NETWORKS[name].keep]
 
 
 @pytest.mark.parametrize("name", names())
@@ -246,10 +247,16 @@ def test_every_experiment_has_its_manifest(name):
 
 
 @pytest.mark.parametrize("name", FINISHED)
-def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
+def test_manifest_of_a_network_is_of_the_run_as_it_is_now(name):
     manifest, spec = load_manifest(name), NETWORKS[name]
     assert manifest["configuration"] == spec.configuration
     assert manifest["epochs"] == spec.epochs == len(manifest["history"]["epoch"])
+    assert ("checkpoint" in manifest) is spec.keep
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
+    manifest, spec = load_manifest(name), NETWORKS[name]
     model = load_network(name)
     if name.startswith("shapes-"):
         recorded = manifest["results"]["test"]
@@ -313,9 +320,20 @@ def test_networks_were_chosen_by_what_was_held_out():
     assert table["schedule"][best] == chosen.training["schedule"]
 
 
+def test_penalties_on_codes_have_the_weights_that_the_sweep_chose():
+    table = load_manifest("shapes-penalties")["results"]
+    most = experiments.PENALTY_COST * table["error"][table["norm"].index(None)]
+    for model, norm in (("ae-l1", "L1"), ("ae-l2", "L2")):
+        rows = zip(table["norm"], table["weight"], table["error"], strict=True)
+        allowed = [weight for found, weight, error in rows if found == norm and error <= most]
+        loss = {"norm": norm, "weight": max(allowed)}
+        assert NETWORKS[f"shapes-corner-{model}"].loss == loss
+        assert table["chosen"][norm] == max(allowed)
+
+
 def test_no_stray_checkpoint_or_manifest_ships():
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
-    assert checkpoints == {checkpoint_path(name).name for name in FINISHED}
+    assert checkpoints == {checkpoint_path(name).name for name in SHIPPED}
     manifests = {path.name for path in runs.MANIFESTS.iterdir()}
     expected = {manifest_path(name).name for name in names()} | {spark_als.RECORD.name}
     assert manifests <= expected

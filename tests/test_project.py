@@ -25,16 +25,17 @@ FLOORS = (
         "ratings_files",
         "training",
         "autoencoder",
-        "irmae",
     ),
     (
         "embedding",
+        "irmae",
         "runs",
         "spark_als",
         "plots.pca",
         "plots.ratings",
         "plots.autoencoder",
         "plots.deep",
+        "plots.irmae",
     ),
     ("explore", "display", "experiments"),
 )

@@ -20,7 +20,7 @@ from helpers.runs import (
 from helpers.storage import StorageError
 
 
-def toy_network(epochs=3, loss=None, **network):
+def toy_network(epochs=3, loss=None, keep=True, **network):
     """A run that takes milliseconds; its loss may weigh the size of what comes out."""
     loss = loss or {}
     generator = torch.Generator().manual_seed(0)
@@ -53,6 +53,7 @@ def toy_network(epochs=3, loss=None, **network):
         prepare=lambda: Prepared(images, {"evaluate": judge, "loss": penalised}, judge),
         loss=loss,
         half=True,
+        keep=keep,
     )
 
 
@@ -278,3 +279,13 @@ def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
     command = [sys.executable, "-c", KILLS, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout == "identical\n", done.stderr
+
+
+def test_weights_that_are_not_kept_leave_a_manifest_only(net):
+    experiments.NETWORKS["net"] = toy_network(keep=False)
+    manifest = run("net")
+    assert "checkpoint" not in manifest
+    assert not checkpoint_path("net").exists()
+    assert manifest["results"]["mode"] is False
+    with pytest.raises(StorageError, match="weights of net were not kept"):
+        load_network("net")

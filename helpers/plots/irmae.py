@@ -1,0 +1,440 @@
+"""Pictures of shapes, of the spectra of their codes, and of the ways between them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Polygon
+
+from helpers.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Picture,
+    mosaic,
+    new_picture,
+    show_image,
+    styled,
+)
+
+# one look for each model throughout the chapter
+LOOKS = {
+    "AE": {"color": BLUE, "ls": "-", "marker": "o"},
+    "AE + L1": {"color": ORANGE, "ls": (0, (3, 1, 1, 1)), "marker": "v"},
+    "AE + L2": {"color": SKY, "ls": (0, (5, 1)), "marker": "P"},
+    "l = 2": {"color": VERMILLION, "ls": "--", "marker": "s"},
+    "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
+    "pixels": {"color": GREY, "ls": ":", "marker": "X"},
+}
+DEGREES = 7  # of freedom of one shape
+FLOOR = 1e-7  # of the largest value: what is smaller is rounding
+
+
+def for_display(images: np.ndarray) -> np.ndarray:
+    """Images (…, 3, H, W) as (…, H, W, 3), cut off at 0 and 1."""
+    return np.moveaxis(np.asarray(images), -3, -1).clip(0, 1)
+
+
+@styled
+def plot_folding(linear_layers: int) -> Picture:
+    """The network while it is trained, and with its linear layers multiplied out."""
+    picture = new_picture(
+        f"An encoder, {linear_layers} square linear layers and a decoder in a row; below them the "
+        "same with a single matrix, the product of the layers.",
+        height=3.2,
+        layout=None,
+    )
+    axes = picture.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 20), ylim=(0, 6.4), xticks=[], yticks=[])
+    axes.axis("off")
+    several = [f"$W_{i + 1}$" for i in range(linear_layers)]
+    product = "$W = " + "".join(f"W_{i}" for i in range(linear_layers, 0, -1)) + "$"
+    for y, layers, name in ((4.9, several, "training"), (1.7, [product], "afterwards")):
+        axes.text(0.2, y, name, va="center", weight="bold")
+        _box(axes, 4.6, y, 2.8, "encoder", BLUE, right=0.5)
+        xs = np.linspace(7.3, 14.2, len(layers)) if len(layers) > 1 else [10.75]
+        width = 1.2 if len(layers) > 1 else 4.4
+        for x, label in zip(xs, layers, strict=True):
+            _box(axes, x, y, width, label, VERMILLION, tall=0.62)
+        _box(axes, 16.8, y, 2.8, "decoder", BLUE, left=0.5)
+        stops = [3.2, 6.0, *xs, 15.4, 18.2]
+        halves = [0, 0, *[width / 2] * len(xs), 0, 0]
+        ends = [(2.6, 3.2), (18.2, 18.9)] + [
+            (stops[i] + halves[i], stops[i + 1] - halves[i + 1]) for i in range(1, len(stops) - 2)
+        ]
+        for start, end in ends:
+            axes.add_patch(
+                FancyArrowPatch((start, y), (end, y), arrowstyle="-|>", mutation_scale=14, lw=1.5)
+            )
+        axes.text(14.85, y - 1.35, "code", ha="center", color=GREY)
+        axes.plot([14.85, 14.85], [y - 0.9, y - 0.1], color=GREY, ls=":", lw=1.5, marker="")
+    axes.text(10.75, 3.3, "32 × 32 each, nothing between them", ha="center", color=GREY)
+    return picture
+
+
+def _box(axes: Axes, x, y, width, label, color, *, tall=1.2, left=1.0, right=1.0) -> None:
+    """A box, or a funnel whose left or right side is shorter, with a label."""
+    w, a, b = width / 2, tall * left, tall * right
+    corners = [(x - w, y - a), (x - w, y + a), (x + w, y + b), (x + w, y - b)]
+    axes.add_patch(Polygon(corners, facecolor=color, alpha=0.2))
+    axes.add_patch(Polygon(corners, facecolor="none", edgecolor=color, lw=2))
+    axes.text(x, y, label, ha="center", va="center")
+
+
+@styled
+def plot_readings(readings: Mapping[str, np.ndarray], x: int, y: int) -> Picture:
+    """One shape as each reading of its size draws it, with the place that x and y name.
+
+    Parameters
+    ----------
+    readings : mapping from title to ndarray of shape (3, 32, 32)
+    """
+    picture = new_picture(
+        f"A shape on black with x = {x} and y = {y}, drawn "
+        + ", and ".join(readings)
+        + "; a cross marks (x, y).",
+        height=3.6,
+        layout=None,
+    )
+    for i, (title, image) in enumerate(readings.items()):
+        axes = picture.add_axes((0.17 + 0.37 * i, 0.03, 0.29, 0.82))
+        show_image(axes, for_display(image), title)
+        axes.plot(x, y, marker="+", color="white", ms=17, mew=4)
+        axes.plot(x, y, marker="+", color=BLACK, ms=14, mew=1.5)
+    return picture
+
+
+@styled
+def plot_strips(
+    rows: Mapping[str, np.ndarray], alt: str, *, title: str = "", marks: Sequence[str] = ()
+) -> Picture:
+    """Rows of as many colour images each, with their names, in one mosaic.
+
+    Parameters
+    ----------
+    rows : mapping from name to ndarray of shape (T, 3, H, W)
+    alt : str
+        What is to be seen.
+    marks : sequence of str, optional
+        Words under each column.
+    """
+    columns = len(next(iter(rows.values())))
+    sheet = mosaic(for_display(np.concatenate(list(rows.values()))), columns, gap=2)
+    width = 8.6
+    tall = width * sheet.shape[0] / sheet.shape[1]
+    height = tall + (0.4 if title else 0.1) + (0.35 if marks else 0.05)
+    picture = new_picture(alt, height=height, layout=None)
+    bottom = (0.35 if marks else 0.05) / height
+    axes = picture.add_axes((0.13, bottom, width / 10, tall / height))
+    show_image(axes, sheet, title, aspect="auto")
+    for i, name in enumerate(rows):
+        color = LOOKS.get(name, {"color": BLACK})["color"]
+        place = sheet.shape[0] * (i + 0.5) / len(rows)
+        axes.text(-4, place, name, ha="right", va="center", color=color, weight="bold")
+    for i, mark in enumerate(marks):
+        place = sheet.shape[1] * (i + 0.5) / columns
+        axes.text(place, sheet.shape[0] + 3, mark, ha="center", va="top")
+    return picture
+
+
+@styled
+def plot_falling(
+    steps: Sequence[int], ranks: Mapping[str, Sequence[float]], errors: Mapping[str, Sequence]
+) -> Picture:
+    """Effective rank of the codes and error while networks are trained.
+
+    Parameters
+    ----------
+    ranks, errors : mapping from model to sequence, one value for each of ``steps``
+    """
+    picture = new_picture(
+        "Against the steps of training: on the left the effective rank of the codes of "
+        + " and ".join(ranks)
+        + ", on the right their errors.",
+        height=4,
+    )
+    panels = picture.subplots(1, 2)
+    for axes, curves, title in zip(
+        panels, (ranks, errors), ("effective rank of the codes", "held-out error"), strict=True
+    ):
+        for name, values in curves.items():
+            axes.plot(steps, values, label=name, **LOOKS[name])
+        axes.set(ylim=0, xlabel="steps", title=title)
+    panels[0].legend(frameon=False)
+    return picture
+
+
+def relative(spectrum: np.ndarray) -> np.ndarray:
+    """A spectrum divided by its largest value."""
+    spectrum = np.asarray(spectrum, float)
+    return spectrum / spectrum.max()
+
+
+@styled
+def plot_spectra(
+    panels: Mapping[str, Mapping[str, np.ndarray]],
+    published: Mapping[str, Mapping[int, float]] | None = None,
+) -> Picture:
+    """Spectra of codes, each divided by its largest value, one panel for each set of images.
+
+    Parameters
+    ----------
+    panels : mapping from title to mapping from model to ndarray of shape (latent,)
+        Variances, falling.
+    published : mapping from model to mapping from index to value, optional
+        Drawn as hollow marks.
+    """
+    picture = new_picture(
+        "Singular values of the covariance of the codes, divided by the largest, against their "
+        "index; panels: "
+        + "; ".join(panels)
+        + ". A dashed line stands at 7"
+        + (", hollow marks are the paper's values." if published else "."),
+        height=4.8,
+    )
+    for axes, (title, spectra) in zip(
+        picture.subplots(1, len(panels), sharey=True, squeeze=False)[0],
+        panels.items(),
+        strict=True,
+    ):
+        for name, spectrum in spectra.items():
+            axes.plot(relative(spectrum), label=name, markevery=3, **LOOKS[name])
+        for name, values in (published or {}).items():
+            look = LOOKS[name] | {"ls": "", "mfc": "white", "mew": 2, "ms": 10}
+            axes.plot(list(values), list(values.values()), **look)
+        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.set(xlim=(-0.5, 25), ylim=(-0.02, 1.02), title=title, xlabel="index, from 0")
+    axes.legend(frameon=False)
+    return picture
+
+
+@styled
+def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
+    """The spectrum of each model after some epochs, on a logarithmic axis.
+
+    Parameters
+    ----------
+    models : mapping from model to mapping from epochs to ndarray of shape (latent,)
+    """
+    picture = new_picture(
+        "Spectra of the codes after several epochs on a logarithmic axis, one panel for each of "
+        + ", ".join(models)
+        + "; later epochs are darker.",
+        height=4.2,
+    )
+    for axes, (name, spectra) in zip(
+        picture.subplots(1, len(models), sharey=True), models.items(), strict=True
+    ):
+        look = LOOKS[name]
+        for i, (epochs, spectrum) in enumerate(spectra.items()):
+            shade = 0.25 + 0.75 * (i + 1) / len(spectra)
+            values = np.log10(np.maximum(relative(spectrum), FLOOR))
+            options = {"color": look["color"], "alpha": shade, "lw": 1 + 2 * shade}
+            axes.plot(values, ls="-", marker="", label=f"{epochs}", **options)
+        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
+        axes.legend(frameon=False, title="epochs", loc="upper right")
+        _powers(axes, -6)
+    return picture
+
+
+def _powers(axes: Axes, low: int) -> None:
+    """Labels of a vertical axis that holds logarithms."""
+    ticks = range(low, 1, 2)
+    axes.set_yticks(ticks, ["1" if p == 0 else f"$10^{{{p}}}$" for p in ticks])
+
+
+@styled
+def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Picture:
+    """How many values of each spectrum exceed a share of its largest.
+
+    Parameters
+    ----------
+    spectra : mapping from model to ndarray of shape (latent,)
+    threshold : float
+        0 < threshold < 1.
+    """
+    counts = {name: int((relative(values) > threshold).sum()) for name, values in spectra.items()}
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    picture = new_picture(
+        f"Spectra on a logarithmic axis and how many values exceed {threshold:g} of the largest: "
+        f"{told}. Dashed: seven.",
+        height=4.2,
+        layout=None,
+    )
+    left = picture.add_axes((0.07, 0.16, 0.5, 0.74))
+    for name, values in spectra.items():
+        left.plot(np.log10(np.maximum(relative(values), FLOOR)), markevery=3, **LOOKS[name])
+    left.axhline(np.log10(threshold), color=PURPLE, lw=2, ls="-", marker="")
+    left.axvline(DEGREES - 0.5, color=BLACK, ls="--", lw=1.5, marker="")
+    left.set(
+        xlim=(-0.5, 31.5), ylim=(-6, 0.1), xlabel="index, from 0", title="share of the largest"
+    )
+    _powers(left, -6)
+    right = picture.add_axes((0.71, 0.16, 0.27, 0.74))
+    places = np.arange(len(counts))[::-1]
+    colors = [LOOKS[name]["color"] for name in counts]
+    right.barh(places, list(counts.values()), color=colors)
+    for place, count in zip(places, counts.values(), strict=True):
+        right.text(count + 0.4, place, str(count), va="center", weight="bold")
+    right.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+    right.set_yticks(places, list(counts))
+    right.set(xlim=(0, 34), title=f"above {threshold:g}")
+    right.grid(False)
+    return picture
+
+
+@styled
+def plot_where_read(
+    models: Mapping[str, tuple[np.ndarray, np.ndarray]], plain: np.ndarray
+) -> Picture:
+    """Spectra before and after the linear layers, beside that of the plain autoencoder.
+
+    Parameters
+    ----------
+    models : mapping from model to (before, after), each of shape (latent,)
+    plain : ndarray of shape (latent,)
+    """
+    picture = new_picture(
+        "Spectra of what the linear layers get, dotted, and of what they give, solid, for "
+        + " and ".join(models)
+        + ", beside the plain autoencoder's, on a logarithmic axis.",
+        height=4.2,
+    )
+    for axes, (name, (before, after)) in zip(
+        picture.subplots(1, len(models), sharey=True), models.items(), strict=True
+    ):
+        logs = [np.log10(np.maximum(relative(v), FLOOR)) for v in (plain, before, after)]
+        look = LOOKS[name]
+        axes.plot(logs[0], **LOOKS["AE"], markevery=3, label="AE")
+        axes.plot(logs[1], **look | {"ls": ":", "mfc": "white"}, markevery=3, label="before")
+        axes.plot(logs[2], **look | {"ls": "-"}, markevery=3, label="after")
+        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
+        axes.legend(frameon=False)
+        _powers(axes, -6)
+    return picture
+
+
+@styled
+def plot_cut(
+    images: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+    errors: Mapping[str, np.ndarray],
+    ks: Sequence[int],
+    k: int,
+) -> Picture:
+    """Images decoded from the first k components of their codes, and the error for each k.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, 3, H, W)
+    rows : mapping from model to ndarray of shape (len(ks), N, 3, H, W)
+    errors : mapping from model to ndarray of shape (len(ks),)
+        Mean squared errors, of these or of more images.
+    """
+    at = list(ks).index(k)
+    picture = new_picture(
+        f"Shapes, and what {', '.join(rows)} make of them with k = {k} components of their codes; "
+        "beside them the error against k.",
+        height=4,
+        layout=None,
+    )
+    shown = {"original": images} | {name: row[at] for name, row in rows.items()}
+    left = picture.add_axes((0.1, 0.02, 0.49, 0.9))
+    sheet = mosaic(for_display(np.concatenate(list(shown.values()))), len(images), gap=2)
+    show_image(left, sheet, f"k = {k}", aspect="auto")
+    for i, name in enumerate(shown):
+        color = LOOKS.get(name, {"color": BLACK})["color"]
+        place = sheet.shape[0] * (i + 0.5) / len(shown)
+        left.text(-5, place, name, ha="right", va="center", color=color, weight="bold")
+    right = picture.add_axes((0.7, 0.16, 0.28, 0.76))
+    for name, values in errors.items():
+        right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
+    right.axvline(k, color=PURPLE, lw=2, ls="-", marker="")
+    right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--", marker="")
+    ticks = (0.002, 0.005, 0.01, 0.02, 0.05)
+    low, high = right.get_ylim()
+    shown_ticks = [t for t in ticks if low <= np.log10(t) <= high]
+    right.set_yticks(np.log10(shown_ticks), [f"{t:g}" for t in shown_ticks])
+    right.set(xlabel="numbers kept, k", title="error")
+    return picture
+
+
+@styled
+def plot_between(
+    paths: Mapping[str, np.ndarray],
+    distances: Mapping[str, np.ndarray],
+    shares: np.ndarray,
+    t: float,
+) -> Picture:
+    """What each model makes of a point on the way from one image to another.
+
+    Parameters
+    ----------
+    paths : mapping from model to ndarray of shape (T, 3, 32, 32)
+    distances : mapping from model to ndarray of shape (T,)
+        Relative distance to the nearest true shape.
+    shares : ndarray of shape (T,)
+        t of each image, rising from 0 to 1.
+    t : float
+        One of them.
+    """
+    at = int(np.abs(np.asarray(shares) - t).argmin())
+    picture = new_picture(
+        f"What {', '.join(paths)} make of the point t = {t:.2f} on the way from one image to "
+        "another, and the distance to the nearest true shape along the way.",
+        height=3.6,
+        layout=None,
+    )
+    images = for_display(np.stack([path[at] for path in paths.values()]))
+    left = picture.add_axes((0.01, 0.03, 0.5, 0.88))
+    show_image(left, mosaic(images, 3, gap=10))
+    step = images.shape[1] + 10
+    for i, name in enumerate(paths):
+        place = (i % 3 * step + 16, i // 3 * step - 1)
+        color = LOOKS[name]["color"]
+        left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
+    left.imshow(np.ones((1, 1, 3)), extent=(*left.get_xlim(), *left.get_ylim()), zorder=-1)
+    right = picture.add_axes((0.6, 0.17, 0.38, 0.7))
+    for name, values in distances.items():
+        right.plot(shares, values, **LOOKS[name] | {"marker": ""})
+        look = {"color": LOOKS[name]["color"], "marker": LOOKS[name]["marker"], "ms": 10}
+        right.plot(t, values[at], **look)
+    right.set(xlim=(-0.03, 1.03), ylim=(0, None), xlabel="t", title="distance to a true shape")
+    return picture
+
+
+@styled
+def plot_quality(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]],
+    shares: np.ndarray,
+) -> Picture:
+    """Means over many paths, with their intervals, against the place on the path.
+
+    Parameters
+    ----------
+    panels : mapping from title to mapping from model to (mean, low, high), each of shape (T,)
+    """
+    picture = new_picture(
+        "Against t, means over many paths with 95 % intervals, for "
+        + ", ".join(next(iter(panels.values())))
+        + "; panels: "
+        + "; ".join(panels)
+        + ".",
+        height=4.4,
+    )
+    for axes, (title, curves) in zip(
+        picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for name, (mean, low, high) in curves.items():
+            axes.plot(shares, mean, label=name, **LOOKS[name] | {"ms": 6})
+            axes.fill_between(shares, low, high, color=LOOKS[name]["color"], alpha=0.2, lw=0)
+        axes.set(ylim=(0, None), xlabel="t", title=title)
+    axes.legend(frameon=False, ncols=2)
+    return picture
