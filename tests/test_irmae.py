@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn.functional import mse_loss
 
@@ -12,6 +13,7 @@ from helpers.autoencoder import parameter_count
 from helpers.irmae import (
     ShapeAutoencoder,
     code_spectrum,
+    cut_codes,
     decoded_shapes,
     fold,
     penalised_loss,
@@ -307,3 +309,18 @@ def test_images_become_tensors():
 def test_what_are_no_images_is_refused(images, words):
     with pytest.raises(ValueError, match=words):
         shape_tensor(images)
+
+
+# ---- codes cut off
+
+
+def test_all_components_change_nothing_and_none_leave_the_mean():
+    model, images = network(linear_layers=2, latent=6), some_images(20)
+    codes = shape_codes(model, images)
+    none, some, every = cut_codes(model, codes, (0, 2, 6))
+    np.testing.assert_allclose(every, decoded_shapes(model, codes), atol=1e-6)
+    mean = decoded_shapes(model, codes.mean(axis=0, keepdims=True))
+    np.testing.assert_allclose(none, np.repeat(mean, 20, axis=0), atol=1e-6)
+    pca = PCA(2).fit(codes)
+    wanted = decoded_shapes(model, pca.inverse_transform(pca.transform(codes)))
+    np.testing.assert_allclose(some, wanted, atol=1e-6)

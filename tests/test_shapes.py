@@ -14,6 +14,7 @@ from helpers.shapes import (
     draw_factors,
     draw_images,
     nearest_shapes,
+    path_quality,
 )
 
 CIRCLE = {"kind": 0, "size": 5, "x": 12, "y": 20, "red": 1, "green": 0.5, "blue": 0.25}
@@ -278,3 +279,56 @@ def test_nothing_is_nearest_to_black():
 def test_what_are_no_images_is_refused(images, words):
     with pytest.raises(ValueError, match=words):
         nearest_shapes(images)
+
+
+# ---- paths
+
+
+def path_of(*factors):
+    return np.stack([image(CIRCLE | changed) for changed in factors])[None]
+
+
+def test_a_path_of_shapes_has_no_distance_and_all_its_energy():
+    path = path_of({"x": 9}, {"x": 13}, {"x": 17})
+    distances, energies = path_quality(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(distances, 0, atol=1e-6)
+    np.testing.assert_allclose(energies, 1, rtol=1e-6)
+
+
+def test_a_shape_that_fades_keeps_its_form_and_loses_energy():
+    path = path_of({}, {"red": 0.5, "green": 0.25, "blue": 0.125}, {})
+    distances, energies = path_quality(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(distances, 0, atol=1e-6)
+    np.testing.assert_allclose(energies, [[1, 0.25, 1]], rtol=1e-6)
+
+
+def test_half_of_each_of_two_shapes_is_no_shape():
+    """Two equal circles apart: the better of them leaves the other, half of the energy."""
+    near, far = image(CIRCLE | {"x": 8}), image(CIRCLE | {"x": 22})
+    path = np.stack([near, (near + far) / 2, far])[None]
+    distances, energies = path_quality(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(distances, [[0, 0.5, 0]], atol=1e-5)
+    np.testing.assert_allclose(energies, [[1, 0.5, 1]], rtol=1e-5)
+
+
+def test_energy_is_compared_with_the_line_between_the_ends():
+    path = path_of({"size": 3}, {"size": 3}, {"size": 8})
+    _, energies = path_quality(path, np.array([0, 0.5, 1]))
+    small, large = (np.sum(path[0, i] ** 2) for i in (0, 2))
+    np.testing.assert_allclose(energies[0, 1], small / ((small + large) / 2), rtol=1e-5)
+
+
+def test_what_is_drawn_is_judged_and_black_is_no_shape():
+    path = path_of({}, {}, {})
+    path[0, 1] = 0
+    path[0, 2] += np.where(path[0, 2] == 0, -0.3, 0)  # below black: not seen
+    distances, energies = path_quality(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(distances, [[0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(energies, [[1, 0, 1]], rtol=1e-6)
+
+
+def test_paths_are_judged_by_their_own_reading_of_a_square():
+    path = np.stack([image(SQUARE, "centre")] * 2)[None]
+    shares = np.array([0, 1])
+    assert path_quality(path, shares, "centre")[0].max() < 1e-6
+    assert path_quality(path, shares, "corner")[0].min() > 0.01
