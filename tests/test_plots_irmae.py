@@ -153,7 +153,7 @@ def test_between_enlarges_the_images_at_t_and_marks_the_distances(at):
     picture = plot_between(paths, distances, shares, float(shares[at]))
     left, right = picture.axes
     sheet = left.get_images()[0].get_array()
-    np.testing.assert_allclose(sheet[42:74, 84:116], for_display(paths["pixels"][at]))
+    np.testing.assert_allclose(sheet[42:74, 84:116, :3], for_display(paths["pixels"][at]))
     marks = [line for line in right.get_lines() if len(np.atleast_1d(line.get_xdata())) == 1]
     assert [float(np.squeeze(line.get_ydata())) for line in marks] == [
         pytest.approx(distances[name][at]) for name in names

@@ -31,6 +31,7 @@ LOOKS = {
     "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "pixels": {"color": GREY, "ls": ":", "marker": "X"},
 }
+GAP = 10  # pixels between enlarged images, for their names
 DEGREES = 7  # of freedom of one shape
 FLOOR = 1e-7  # of the largest value: what is smaller is rounding
 
@@ -394,13 +395,13 @@ def plot_between(
     )
     images = for_display(np.stack([path[at] for path in paths.values()]))
     left = picture.add_axes((0.01, 0.03, 0.5, 0.88))
-    show_image(left, mosaic(images, 3, gap=10))
-    step = images.shape[1] + 10
+    sheet = mosaic(np.pad(images, [(0, 0)] * 3 + [(0, 1)], constant_values=1), 3, gap=GAP)
+    show_image(left, sheet)  # between the images it is transparent
+    step = images.shape[1] + GAP
     for i, name in enumerate(paths):
-        place = (i % 3 * step + 16, i // 3 * step - 1)
+        place = (i % 3 * step + images.shape[2] / 2, i // 3 * step - 1)
         color = LOOKS[name]["color"]
         left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
-    left.imshow(np.ones((1, 1, 3)), extent=(*left.get_xlim(), *left.get_ylim()), zorder=-1)
     right = picture.add_axes((0.6, 0.17, 0.38, 0.7))
     for name, values in distances.items():
         right.plot(shares, values, **LOOKS[name] | {"marker": ""})
@@ -427,14 +428,17 @@ def plot_quality(
         + "; panels: "
         + "; ".join(panels)
         + ".",
-        height=4.4,
+        height=3 + 3 * (len(panels) // 2),
     )
-    for axes, (title, curves) in zip(
-        picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
+    rows = -(-len(panels) // 2)
+    grid = picture.subplots(rows, 2, squeeze=False, sharex=True)
+    for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
         for name, (mean, low, high) in curves.items():
             axes.plot(shares, mean, label=name, **LOOKS[name] | {"ms": 6})
             axes.fill_between(shares, low, high, color=LOOKS[name]["color"], alpha=0.2, lw=0)
-        axes.set(ylim=(0, None), xlabel="t", title=title)
-    axes.legend(frameon=False, ncols=2)
+        axes.set(ylim=(0, None), title=title)
+    for axes in grid[-1]:
+        axes.set_xlabel("t")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    picture.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return picture
