@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from helpers.pca import pca_from_covariance, project, reconstruct
+from helpers.pca import covariance, pca_from_covariance, project, reconstruct
 from helpers.shapes import check_images
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
@@ -197,11 +197,7 @@ def code_spectrum(codes: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (latent,), float64
     """
-    codes = np.asarray(codes, np.float64)
-    if codes.ndim != 2 or len(codes) < 2:
-        raise ValueError(f"codes must have shape (N, latent) with N ≥ 2, got {codes.shape}")
-    centred = codes - codes.mean(axis=0)
-    return np.linalg.svd(centred.T @ centred / len(codes), compute_uv=False)
+    return np.linalg.svd(covariance(np.asarray(codes, np.float64)), compute_uv=False)
 
 
 def cut_codes(model: ShapeAutoencoder, codes: np.ndarray, ks: Sequence[int]) -> np.ndarray:

@@ -280,7 +280,7 @@ def test_spectrum_of_a_known_cloud():
 
 @pytest.mark.parametrize("codes", [np.zeros(32), np.zeros((1, 32)), np.zeros((2, 32, 1))])
 def test_codes_without_a_covariance_are_refused(codes):
-    with pytest.raises(ValueError, match=r"shape \(N, latent\) with N ≥ 2, got"):
+    with pytest.raises(ValueError, match="got"):
         code_spectrum(codes)
 
 
