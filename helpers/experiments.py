@@ -323,14 +323,20 @@ def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
     )
 
 
-def shape_run(square: str, seed: int, linear_layers: int, loss: Mapping[str, Any]) -> NetworkRun:
-    """An autoencoder of shapes with the paper's settings; the weights of seed 0 are kept."""
+def shape_run(
+    square: str, seed: int, linear_layers: int, loss: Mapping[str, Any], **training: Any
+) -> NetworkRun:
+    """An autoencoder of shapes with the paper's settings but for those in ``training``.
+
+    The weights of seed 0 are kept.
+    """
     kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
     penalty = f", {loss['norm']} penalty" if loss else ""
+    told = "".join(f", {key} {value}" for key, value in training.items())
     return NetworkRun(
-        summary=f"shapes, squares by their {square}: {kind}{penalty}, seed {seed}",
+        summary=f"shapes, squares by their {square}: {kind}{penalty}{told}, seed {seed}",
         network={"seed": seed, "linear_layers": linear_layers},
-        training=SHAPES_TRAINING | {"seed": seed},
+        training=SHAPES_TRAINING | {"seed": seed} | training,
         epochs=SHAPES_EPOCHS,
         data={"square": square, **SHAPES, **SHAPE_PARTS},
         build=build_shape_autoencoder,
@@ -490,6 +496,12 @@ NETWORKS: dict[str, NetworkRun] = {
     **{
         f"shapes-corner-{model}-again": shape_run("corner", 1, **SHAPE_MODELS[model])
         for model in ("ae", "irmae-2")
+    },
+    **{
+        f"shapes-corner-{model}-fast": shape_run(
+            "corner", 0, **SHAPE_MODELS[model], learning_rate=1e-3
+        )
+        for model in ("ae", "irmae-2", "irmae-4")
     },
 }
 
