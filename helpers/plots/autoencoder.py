@@ -486,6 +486,7 @@ def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -
         heights = heights / heights.max()
         left.stairs(heights, edges, color=color, ls=line, lw=2.5, label=name)
     left.set_xscale("log")
+    left.set_xlim(edges[0] / 4)  # room for the names
     left.set(title="how many, scaled to the peak", xlabel="reconstruction error (MSE)", yticks=[])
     left.legend(frameon=False, fontsize=12, loc="upper left", bbox_to_anchor=(0, 1))
     for name, (false, true, area) in curves.items():
