@@ -79,28 +79,36 @@ class DenseCodeAutoencoder(nn.Module):
         Of the two convolutions.
     hidden : int
         Width of a dense layer between them and the code; 0 for none.
+    plain : bool
+        ReLU between the layers, in place of batch normalisation and GELU.
     """
 
-    def __init__(self, d: int, channels: Sequence[int] = (32, 64), hidden: int = 0):
+    def __init__(
+        self, d: int, channels: Sequence[int] = (32, 64), hidden: int = 0, plain: bool = False
+    ):
         super().__init__()
         few, many = channels
         flat = many * 7 * 7
+
+        def bend(normalise: nn.Module) -> list[nn.Module]:
+            return [nn.ReLU()] if plain else [normalise, nn.GELU()]
+
         self.encode = nn.Sequential(
             nn.Conv2d(1, few, 4, stride=2, padding=1),
-            nn.ReLU(),
+            *bend(nn.BatchNorm2d(few)),
             nn.Conv2d(few, many, 4, stride=2, padding=1),
-            nn.ReLU(),
+            *bend(nn.BatchNorm2d(many)),
             nn.Flatten(),
-            *([nn.Linear(flat, hidden), nn.ReLU()] if hidden else []),
+            *([nn.Linear(flat, hidden), *bend(nn.BatchNorm1d(hidden))] if hidden else []),
             nn.Linear(hidden or flat, d),
         )
         self.decode = nn.Sequential(
-            *([nn.Linear(d, hidden), nn.ReLU()] if hidden else []),
+            *([nn.Linear(d, hidden), *bend(nn.BatchNorm1d(hidden))] if hidden else []),
             nn.Linear(hidden or d, flat),
-            nn.ReLU(),
             nn.Unflatten(1, (many, 7, 7)),
+            *bend(nn.BatchNorm2d(many)),
             nn.ConvTranspose2d(many, few, 4, stride=2, padding=1),
-            nn.ReLU(),
+            *bend(nn.BatchNorm2d(few)),
             nn.ConvTranspose2d(few, 1, 4, stride=2, padding=1),
             nn.Sigmoid(),
         )

@@ -62,30 +62,26 @@ PCA_SHARES = (0.8, 0.9, 0.95, 0.99)
 FASHION_MNIST_IMAGES = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
 HELD_OUT = 5_000  # training images on which autoencoders are chosen
 CHOICE_EPOCHS = 2
+CHOICE_NETWORK = {"d": 32, "channels": [32, 64], "hidden": 0, "plain": False}
 CHOICE_TRAINING = {
     "batch_size": 128,
-    "learning_rate": 4e-3,
     "schedule": "one-cycle",
     "schedule_epochs": CHOICE_EPOCHS,
     "seed": 0,
 }
-DENSE_CODE_CANDIDATES = (
-    {"training": {"schedule": "constant", "learning_rate": 1e-3}},
-    {"training": {"learning_rate": 2e-3}},
-    {"training": {"learning_rate": 4e-3}},
-    {"training": {"learning_rate": 8e-3}},
-    {"network": {"hidden": 256}},
-    {"network": {"channels": [16, 32]}},
+DENSE_CODE_CANDIDATES = (  # what differs from the network above, and the learning rate
+    ({"plain": True}, 8e-3),
+    ({}, 8e-3),
+    ({}, 16e-3),
+    ({}, 32e-3),
+    ({}, 64e-3),
+    ({"hidden": 96}, 32e-3),
+    ({"d": 8}, 32e-3),
+    ({"d": 8, "hidden": 96}, 32e-3),
 )
 # chosen on held-out images
-DENSE_CODE = {"channels": [32, 64], "hidden": 0}
-DENSE_CODE_TRAINING = {
-    "batch_size": 128,
-    "learning_rate": 8e-3,
-    "schedule": "one-cycle",
-    "schedule_epochs": 15,
-    "seed": 0,
-}
+DENSE_CODE_HIDDEN = {8: 96, 16: 96, 32: 0, 64: 0}  # by the size of the code
+DENSE_CODE_TRAINING = CHOICE_TRAINING | {"learning_rate": 32e-3, "schedule_epochs": 15}
 GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 COMPLETION = {"n": 40, "rank": 3, "seen": [320, 400, 480, 640, 800, 1120], "matrices": 10}
@@ -269,7 +265,9 @@ def dense_code_run(d: int) -> NetworkRun:
     """An autoencoder with a code of d numbers, chosen on held-out training images."""
     return NetworkRun(
         summary=f"an autoencoder with a code of {d} numbers",
-        network={"kind": "dense code", "seed": 0, "d": d, **DENSE_CODE},
+        network={"kind": "dense code", "seed": 0}
+        | CHOICE_NETWORK
+        | {"d": d, "hidden": DENSE_CODE_HIDDEN[d]},
         training=DENSE_CODE_TRAINING,
         epochs=DENSE_CODE_TRAINING["schedule_epochs"],
         data={name: SHA256[name] for name in FASHION_MNIST_IMAGES} | {"held_out": HELD_OUT},
@@ -371,16 +369,16 @@ def choose_penalties() -> dict:
 
 
 def choose_dense_code() -> dict:
-    """Short trainings of autoencoders with 32 numbers, judged on 5,000 held-out training images."""
+    """Short trainings of autoencoders, judged on 5,000 held-out training images."""
     from helpers.autoencoder import parameter_count
     from helpers.training import evaluated, train
 
     prepared = prepare_held_out()
     rows = []
-    for candidate in DENSE_CODE_CANDIDATES:
-        network = {"channels": [32, 64], "hidden": 0} | candidate.get("network", {})
-        training = CHOICE_TRAINING | candidate.get("training", {})
-        model = build_autoencoder(kind="dense code", seed=0, d=32, **network)
+    for options, learning_rate in DENSE_CODE_CANDIDATES:
+        network = CHOICE_NETWORK | options
+        training = CHOICE_TRAINING | {"learning_rate": learning_rate}
+        model = build_autoencoder(kind="dense code", seed=0, **network)
         started = time.monotonic()
         train(model, prepared.images, epochs=CHOICE_EPOCHS, **training)
         rows.append(
@@ -390,7 +388,7 @@ def choose_dense_code() -> dict:
         )
         print(rows[-1], file=sys.stderr, flush=True)
     return {
-        "configuration": {"d": 32, "epochs": CHOICE_EPOCHS, "held_out": HELD_OUT, "seed": 0},
+        "configuration": {"epochs": CHOICE_EPOCHS, "held_out": HELD_OUT, "seed": 0},
         "data": {name: SHA256[name] for name in FASHION_MNIST_IMAGES[:1]},
         "results": runs.columns(rows),
     }
@@ -487,7 +485,7 @@ NETWORKS: dict[str, NetworkRun] = {
         build=build_autoencoder,
         prepare=prepare_source,
     ),
-    **{f"fashion-mnist-{d}": dense_code_run(d) for d in (8, 16, 32, 64)},
+    **{f"fashion-mnist-{d}": dense_code_run(d) for d in DENSE_CODE_HIDDEN},
     **{
         f"shapes-{square}-{model}": shape_run(square, 0, **options)
         for square in SQUARES

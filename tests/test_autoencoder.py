@@ -34,6 +34,7 @@ def some_images(count, seed=0):
         (ConvolutionalAutoencoder, (32, 3, 3)),
         (lambda: DenseCodeAutoencoder(1), (1,)),
         (lambda: DenseCodeAutoencoder(33, (8, 4), 20), (33,)),
+        (lambda: DenseCodeAutoencoder(33, (8, 4), 20, plain=True), (33,)),
     ],
 )
 def test_shapes_of_code_and_reconstruction(build, code, count):
@@ -47,8 +48,22 @@ def test_shapes_of_code_and_reconstruction(build, code, count):
     assert 0 <= rebuilt.min().item() <= rebuilt.max().item() <= 1
 
 
+@pytest.mark.parametrize("hidden", [0, 20])
+def test_every_layer_but_code_and_image_is_normalised_or_none(hidden):
+    for plain in (False, True):
+        model = DenseCodeAutoencoder(5, hidden=hidden, plain=plain)
+        found = [type(layer) for layer in [*model.encode, *model.decode]]
+        bends, norms = found.count(nn.ReLU if plain else nn.GELU), (nn.BatchNorm1d, nn.BatchNorm2d)
+        assert bends == (6 if hidden else 4)
+        assert sum(found.count(norm) for norm in norms) == (0 if plain else bends)
+
+
 def conv(i, o, k):
     return i * o * k * k + o
+
+
+def linear(i, o):
+    return i * o + o
 
 
 def test_parameters_are_those_of_the_layers_written_down():
@@ -56,9 +71,12 @@ def test_parameters_are_those_of_the_layers_written_down():
     decoder = conv(32, 32, 3) + conv(32, 16, 3) + 2 * 16 + 2 * conv(16, 16, 3)
     decoder += conv(16, 4, 3) + conv(4, 1, 3)
     assert parameter_count(ConvolutionalAutoencoder()) == encoder + decoder == 33_713
-    dense = conv(1, 32, 4) + conv(32, 64, 4) + (3136 * 8 + 8) + (8 * 3136 + 3136)
-    dense += conv(64, 32, 4) + conv(32, 1, 4)
-    assert parameter_count(DenseCodeAutoencoder(8)) == dense
+    convolutions = conv(1, 32, 4) + conv(32, 64, 4) + conv(64, 32, 4) + conv(32, 1, 4)
+    dense = linear(3136, 8) + linear(8, 3136)
+    assert parameter_count(DenseCodeAutoencoder(8, plain=True)) == convolutions + dense
+    dense = linear(3136, 96) + linear(96, 8) + linear(8, 96) + linear(96, 3136)
+    norms = 2 * (32 + 64 + 96 + 96 + 64 + 32)  # a factor and a shift for each channel
+    assert parameter_count(DenseCodeAutoencoder(8, hidden=96)) == convolutions + dense + norms
     assert parameter_count(LinearAutoencoder(784, 5)) == 784 * 5 + 5 + 5 * 784 + 784
 
 

@@ -115,6 +115,25 @@ def test_maps_show_every_point_with_the_look_of_its_class():
         assert sorted(text.get_text() for text in axes.texts) == list(NAMES)
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_names_stand_amid_their_class_or_above_it(above):
+    points = RNG.normal(size=(90, 2)) + np.repeat([[0, 0], [30, 0], [60, 0]], 30, axis=0)
+    labels = np.repeat([0, 1, 2], 30)
+    (axes,) = plot_maps({"one": points}, labels, NAMES, "Three clouds.", above=above).axes
+    for text in axes.texts:
+        x, y = points[labels == NAMES.index(text.get_text())].T
+        assert text.get_position()[0] == pytest.approx(np.median(x))
+        assert text.get_position()[1] == pytest.approx(y.max() if above else np.median(y))
+
+
+def test_flat_maps_make_a_flat_picture():
+    square, flat = (
+        plot_maps({"one": POINTS * [1, share], "two": POINTS * [1, share]}, LABELS, NAMES, "Maps.")
+        for share in (1, 0.1)
+    )
+    assert flat.get_figheight() < 0.7 * square.get_figheight()
+
+
 def test_thumbnails_do_not_hide_each_other():
     images = np.ones((60, 28, 28))
     sheet = plot_thumbnails(POINTS, images).axes[0].get_images()[0].get_array()

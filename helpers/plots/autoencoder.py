@@ -247,18 +247,31 @@ def plot_code_sizes(
     return picture
 
 
-def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
-    """Points by class, with colour, marker and a label at the median of each class."""
+def _classes(
+    axes: Axes,
+    points: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    width: float = 0.5,
+    above: bool = False,
+) -> None:
+    """Points by class, with colour, marker and a label at the median of each class, or above all.
+
+    ``width`` is the axes' share of the picture's width: it tells how much room a label takes.
+    """
     for c in np.unique(labels):
         x, y = points[labels == c].T
         look = {"color": CLASS_COLORS[c], "marker": CLASS_MARKERS[c]}
-        axes.plot(x, y, ls="", markersize=5, alpha=0.75, markeredgewidth=0, **look)
+        axes.plot(x, y, ls="", markersize=10 * width, alpha=0.75, markeredgewidth=0, **look)
     classes = np.unique(labels)
     middles = np.stack([np.median(points[labels == c], axis=0) for c in classes])
-    room = np.ptp(points, axis=0) * [0.2, 0.055]
+    room = np.ptp(points, axis=0).max() / width * np.array([0.1, 0.03])
+    if above:
+        middles[:, 1] = [points[labels == c, 1].max() for c in classes]
     for c, (x, y) in zip(classes, labels_apart(middles, room), strict=True):
         words = {"color": CLASS_COLORS[c], "weight": "bold", "path_effects": HALO}
-        axes.text(x, y, names[c], ha="center", va="center", **words)
+        axes.text(x, y, names[c], ha="center", va="bottom" if above else "center", **words)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
@@ -268,7 +281,12 @@ def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence
 
 @styled
 def plot_maps(
-    maps: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], alt: str
+    maps: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    names: Sequence[str],
+    alt: str,
+    *,
+    above: bool = False,
 ) -> Picture:
     """Maps of the same points side by side, coloured by class.
 
@@ -278,12 +296,17 @@ def plot_maps(
     labels : ndarray of shape (N,)
     names : sequence of str
         The name of class c is ``names[c]``.
+    above : bool
+        Names stand above the points of their class, not amid them.
     """
-    picture = new_picture(alt, height=10 / len(maps) + 0.4, layout=None)
     width = 1 / len(maps)
+    steepest = max(y / x for x, y in (np.ptp(points, axis=0) for points in maps.values()))
+    height = 10 * width * min(max(steepest, 0.5), 1)  # as high as a map as wide as its panel needs
+    picture = new_picture(alt, height=height + 0.5, layout=None)
+    top = height / (height + 0.5)
     for i, (title, points) in enumerate(maps.items()):
-        axes = picture.add_axes((i * width + 0.01, 0.01, width - 0.02, 0.9))
-        _classes(axes, points, labels, names)
+        axes = picture.add_axes((i * width + 0.01, 0.01, width - 0.02, top - 0.01))
+        _classes(axes, points, labels, names, width=width, above=above)
         axes.set_title(title)
     return picture
 
@@ -463,6 +486,7 @@ def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -
         heights = heights / heights.max()
         left.stairs(heights, edges, color=color, ls=line, lw=2.5, label=name)
     left.set_xscale("log")
+    left.set_xlim(edges[0] / 4)  # room for the names
     left.set(title="how many, scaled to the peak", xlabel="reconstruction error (MSE)", yticks=[])
     left.legend(frameon=False, fontsize=12, loc="upper left", bbox_to_anchor=(0, 1))
     for name, (false, true, area) in curves.items():
