@@ -163,7 +163,8 @@ def test_runs_of_shapes_are_the_paper_s():
     shapes = {name: run for name, run in NETWORKS.items() if name.startswith("shapes-")}
     assert {run.network["linear_layers"] for run in shapes.values()} == {0, 2, 4}
     for name, spec in shapes.items():
-        assert {"batch_size": 32, "learning_rate": 1e-4}.items() <= spec.training.items()
+        rate = 1e-3 if name.endswith("-fast") else 1e-4
+        assert {"batch_size": 32, "learning_rate": rate}.items() <= spec.training.items()
         assert "weight_decay" not in spec.training
         assert spec.epochs == 100
         assert (spec.data["train"], spec.data["test"]) == (50_000, 10_000)

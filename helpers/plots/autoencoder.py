@@ -25,7 +25,7 @@ from helpers.plots.style import (
 )
 
 # ten classes: told apart by marker where colours repeat
-CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, GREEN, BLUE)
+CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, PURPLE, BLUE)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
 THUMBNAILS = 20  # in a column of a map
 HALO = [withStroke(linewidth=3, foreground="white")]
@@ -236,7 +236,7 @@ def plot_code_sizes(
         right.plot(d, errors[name][d], color=color, marker=marker, markersize=11)
     right.plot(*zip(*errors["source"].items(), strict=True), color=GREEN, marker="^", markersize=11)
     right.text(26, 0.022, "PCA", color=BLUE, weight="bold")
-    right.text(4.2, 0.0012, "autoencoder", color=VERMILLION, weight="bold")
+    right.text(2.2, 0.0009, "autoencoder", color=VERMILLION, weight="bold")
     right.text(330, 0.0125, "source", color=GREEN, weight="bold", ha="right")
     right.set_xscale("log")
     ticks = [2, 8, 32, 128]
