@@ -142,7 +142,7 @@ def size_after(layer: nn.Module, size: int) -> int:
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
-    """Images (N, H, W) with values in [0, 1] as a tensor (N, 1, H, W), float32.
+    """Images (N, H, W) or (N, C, H, W) with values in [0, 1] as a tensor (N, C, H, W), float32.
 
     Raises
     ------
@@ -150,12 +150,15 @@ def to_tensor(images: np.ndarray) -> Tensor:
         If the shape is another, or values lie outside [0, 1].
     """
     images = np.asarray(images)
-    if images.ndim != 3 or len(images) == 0:
-        raise ValueError(f"images must have shape (N, H, W), got {images.shape}")
+    if images.ndim not in (3, 4) or len(images) == 0:
+        raise ValueError(f"images must have shape (N, H, W) or (N, C, H, W), got {images.shape}")
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 1):
-        raise ValueError(f"images must have values in [0, 1], got {low} … {high}; divide by 255?")
-    return torch.from_numpy(np.ascontiguousarray(images, np.float32))[:, None]
+        raise ValueError(
+            f"images must have values in [0, 1], got {low:g} … {high:g}; divide by 255?"
+        )
+    tensor = torch.from_numpy(np.ascontiguousarray(images, np.float32))
+    return tensor if tensor.ndim == 4 else tensor[:, None]
 
 
 def reconstruction_errors(

@@ -347,15 +347,14 @@ def shape_run(
 
 def choose_penalties() -> dict:
     """Short trainings with penalties on the code: the largest weights that cost little error."""
-    from helpers.irmae import NORMS
+    from helpers.irmae import NORMS, penalised_loss
     from helpers.training import evaluated, train
 
-    chosen, rows = {}, []
+    prepared, chosen, rows = prepare_shapes("corner", {}), {}, []
+    images = prepared.images[:PENALTY_IMAGES]
     for norm, weight in [(None, 0.0), *product(NORMS, PENALTY_WEIGHTS)]:
-        prepared = prepare_shapes("corner", {"norm": norm, "weight": weight})
         model = build_shape_autoencoder(seed=0)
-        images, loss = prepared.images[:PENALTY_IMAGES], prepared.train["loss"]
-        train(model, images, loss=loss, **PENALTY_TRAINING)
+        train(model, images, loss=penalised_loss(norm, weight), **PENALTY_TRAINING)
         judged = evaluated(model, prepared.train["evaluate"])
         rows.append({"norm": norm, "weight": weight} | judged)
         if norm and judged["error"] <= PENALTY_COST * rows[0]["error"]:
@@ -604,8 +603,6 @@ def run_here(name: str, epochs: int | None, device: str | None, threads: int | N
         progress = runs.print_progress(name, epochs)
         options = {"epochs": epochs, "device": device or best_device(), "progress": progress}
     try:
-        if name in NETWORKS and (behind := runs.epochs_behind(name)) > epochs:
-            raise SystemExit(f"{name}: {behind} epochs are behind it already, more than {epochs}")
         manifest = run(name, **options)
     except StorageError as error:
         raise SystemExit(f"{name}: {error}") from None

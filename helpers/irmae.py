@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from helpers.autoencoder import to_tensor
 from helpers.pca import covariance, pca_from_covariance, project, reconstruct
 from helpers.shapes import check_images
 
@@ -150,11 +151,7 @@ def shape_tensor(images: np.ndarray) -> Tensor:
     ValueError
         If the shape is another, or values lie outside [0, 1].
     """
-    images = check_images(images)
-    low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"images must have values in [0, 1], got {low:.3g} … {high:.3g}")
-    return torch.from_numpy(np.ascontiguousarray(images))
+    return to_tensor(check_images(images))
 
 
 @torch.no_grad()

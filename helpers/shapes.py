@@ -6,7 +6,6 @@ Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020, s
 from collections.abc import Mapping
 from functools import cache
 
-import cv2
 import numpy as np
 
 SIDE = 32  # pixels
@@ -100,6 +99,8 @@ def all_masks(square: str = "corner") -> np.ndarray:
     ndarray of shape (2, 6, 17, 17, 32, 32), bool
         By kind, size, y and x. Read-only.
     """
+    import cv2
+
     if square not in SQUARES:
         raise ValueError(f"square must be one of {SQUARES}, got {square!r}")
     names = ("kind", "size", "y", "x")

@@ -21,6 +21,7 @@ from helpers.checkpoints import (
     require_same_configuration,
     write_tensors,
 )
+from helpers.storage import StorageError
 
 Loss = Callable[[nn.Module, Tensor], Tensor]
 Evaluate = Callable[[nn.Module], dict]
@@ -52,11 +53,10 @@ def best_device() -> str:
 def adam(
     model: nn.Module, learning_rate: float, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
-    """Adam, on the CPU in one pass over the weights: a tenth of a small step's time."""
-    parameters = list(model.parameters())
-    on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
+    """Adam; on the CPU it updates all weights in one pass (PyTorch's ``fused``)."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
     options = {"lr": learning_rate, "weight_decay": weight_decay, "fused": on_cpu}
-    return torch.optim.Adam(parameters, **options)
+    return torch.optim.Adam(model.parameters(), **options)
 
 
 def learning_rate_share(schedule: str, progress: float) -> float:
@@ -141,9 +141,9 @@ def train(
     FloatingPointError
         If the loss is not finite any more.
     StorageError
-        If the state is damaged or belongs to another configuration.
+        If the state is damaged, belongs to another configuration, or has gone further than ``epochs``.
     ValueError
-        If an argument is out of range, or the state has gone further than ``epochs``.
+        If an argument is out of range.
     """
     _check(images, epochs, batch_size, schedule, schedule_epochs)
     model.to(device, memory_format=_layout(channels_last))
@@ -155,7 +155,7 @@ def train(
         record = load_state(state, configuration or {}, model, optimizer, generator)
     history = record["history"]
     if len(history) > epochs:
-        raise ValueError(f"{state} has {len(history)} epochs already, more than {epochs}")
+        raise StorageError(f"{state} has {len(history)} epochs already, more than {epochs}")
     steps = -(-len(images) // batch_size)
 
     def rates(epoch: int) -> Iterator[float]:

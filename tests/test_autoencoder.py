@@ -135,7 +135,7 @@ def test_images_become_tensors_with_a_channel():
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (np.zeros((28, 28)), r"shape \(N, H, W\), got \(28, 28\)"),
+        (np.zeros((28, 28)), r"shape \(N, H, W\) or \(N, C, H, W\), got \(28, 28\)"),
         (np.zeros((0, 28, 28)), r"got \(0, 28, 28\)"),
         (np.full((2, 28, 28), 255), "divide by 255"),
         (np.full((2, 28, 28), np.nan), "got nan"),

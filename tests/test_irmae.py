@@ -311,6 +311,23 @@ def test_what_are_no_images_is_refused(images, words):
         shape_tensor(images)
 
 
+# ---- the authors' bottleneck
+
+
+def test_last_convolution_and_first_of_the_decoder_are_2_by_2_in_disguise():
+    """Around an image of 2 × 2, padding and cropping leave the inner four of 16 weights."""
+    model = network()
+    down, up = model.convolutions[8], model.decode[1]
+    features, codes = torch.randn(5, 256, 2, 2), torch.randn(5, 32, 1, 1)
+    inner = (slice(None), slice(None), slice(1, 3), slice(1, 3))
+    wanted = nn.functional.conv2d(features, down.weight[inner], down.bias)
+    torch.testing.assert_close(down(features), wanted)
+    wanted = nn.functional.conv_transpose2d(codes, up.weight[inner], up.bias)
+    torch.testing.assert_close(up(codes), wanted)
+    bound = 1 / math.sqrt(256 * 2 * 2)  # how PyTorch starts a kernel of 2 × 2
+    assert down.weight.abs().max() < bound / 2 * 1.001
+
+
 # ---- codes cut off
 
 

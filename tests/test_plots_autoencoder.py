@@ -36,6 +36,14 @@ def test_rows_show_every_image_at_its_place():
     assert picture.alt == "Two rows."
 
 
+def test_rows_of_colour_images_keep_their_colours():
+    images = RNG.random((4, 5, 4, 3))
+    picture = plot_rows({"one": images, "two": images[::-1]}, "Two rows in colour.")
+    sheet = picture.axes[0].get_images()[0].get_array()
+    assert sheet.shape == (2 * 6 - 1, 4 * 5 - 1, 3)
+    np.testing.assert_allclose(sheet[6:11, 10:14], images[1])
+
+
 def test_signed_rows_are_white_at_zero():
     picture = plot_rows({"one": IMAGES - 0.5, "two": 3 * IMAGES}, "Alt.", signed=True)
     image = picture.axes[0].get_images()[0]

@@ -13,7 +13,6 @@ from helpers.plots.irmae import (
     plot_quality,
     plot_readings,
     plot_spectra,
-    plot_strips,
     plot_threshold,
     plot_where_read,
     plot_widening,
@@ -61,18 +60,6 @@ def test_readings_mark_the_place_in_each_panel():
         (x,), (y,) = axes.get_lines()[-1].get_data()
         assert (x, y) == (9, 20)
     assert "x = 9 and y = 20" in picture.alt
-
-
-def test_strips_hold_every_image_in_its_row_and_column():
-    rows = {"AE": pictures(4).clip(0, 1), "pixels": pictures(4)[::-1].clip(0, 1)}
-    picture = plot_strips(rows, "two rows of four", marks=["a", "b", "c", "d"])
-    (axes,) = picture.axes
-    sheet = axes.get_images()[0].get_array()
-    np.testing.assert_allclose(sheet[34 : 34 + 32, 68 : 68 + 32], for_display(rows["pixels"][2]))
-    words = [text.get_text() for text in axes.texts]
-    assert words == ["AE", "pixels", "a", "b", "c", "d"]
-    assert picture.alt == "two rows of four"
-    assert to_png(picture)
 
 
 def test_falling_draws_ranks_on_the_left_and_errors_on_the_right():

@@ -76,10 +76,10 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", modules())
-def test_only_networks_load_torch_on_import(name):
-    code = f"import sys, {name}; print('torch' in sys.modules)"
+def test_only_networks_load_torch_on_import_and_nothing_opencv(name):
+    code = f"import sys, {name}; print('torch' in sys.modules, 'cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(name in TORCH_MODULES)
+    assert done.stdout.strip() == f"{name in TORCH_MODULES} False"
 
 
 def requirements() -> dict[str, str]:

@@ -16,6 +16,7 @@ from helpers.runs import (
     columns,
     epochs_behind,
     print_progress,
+    state_path,
 )
 from helpers.storage import StorageError
 
@@ -141,7 +142,7 @@ def test_a_state_that_has_gone_further_is_named_in_a_line_and_stays(net, monkeyp
     assert len(before) == 3  # manifest, checkpoint, state
     with pytest.raises(SystemExit) as stopped:
         command(monkeypatch, "net", "--epochs", 2)
-    assert stopped.value.code == "net: 3 epochs are behind it already, more than 2"
+    assert stopped.value.code == f"net: {state_path('net')} has 3 epochs already, more than 2"
     assert {path: path.read_bytes() for path in net.rglob("net.*")} == before
 
 

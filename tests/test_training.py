@@ -289,7 +289,7 @@ def test_a_finished_run_is_not_repeated_nor_shortened(images, tmp_path):
     assert train(again, images, epochs=2, state=state, **OPTIONS) == history
     assert same(model, again)
     assert state.read_bytes() == before
-    with pytest.raises(ValueError, match="has 2 epochs already, more than 1"):
+    with pytest.raises(StorageError, match="has 2 epochs already, more than 1"):
         train(network(), images, epochs=1, state=state, **OPTIONS)
 
 

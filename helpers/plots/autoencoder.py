@@ -20,7 +20,9 @@ from helpers.plots.style import (
     labels_apart,
     mosaic,
     new_picture,
+    show_distances,
     show_image,
+    show_rows,
     styled,
 )
 
@@ -28,16 +30,12 @@ from helpers.plots.style import (
 CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, PURPLE, BLUE)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
 THUMBNAILS = 20  # in a column of a map
+WAYS = (  # the look of each way from one image to another
+    {"color": VERMILLION, "marker": "s", "ls": "-"},
+    {"color": BLUE, "marker": "o", "ls": "--"},
+    {"color": GREEN, "marker": "^", "ls": "-."},
+)
 HALO = [withStroke(linewidth=3, foreground="white")]
-
-
-def _rows(axes: Axes, rows: Mapping[str, np.ndarray], columns: int, **options) -> None:
-    """Rows of as many images each in one axis, each row with its name before it."""
-    stacked = np.concatenate(list(rows.values()))
-    show_image(axes, mosaic(stacked, columns), **{"vmin": 0, "vmax": 1} | options)
-    height = axes.get_ylim()[0]
-    for i, name in enumerate(rows):
-        axes.text(-3, height * (i + 0.5) / len(rows), name, ha="right", va="center")
 
 
 @styled
@@ -53,7 +51,7 @@ def plot_rows(
 
     Parameters
     ----------
-    rows : mapping from name to ndarray of shape (M, H, W)
+    rows : mapping from name to ndarray of shape (M, H, W) or (M, H, W, 3)
         As many images in each.
     alt : str
         What is to be seen.
@@ -76,7 +74,7 @@ def plot_rows(
     if signed:
         rows = {name: images / np.abs(images).max() for name, images in rows.items()}
     look = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} if signed else {}
-    _rows(axes, rows, columns, **look)
+    show_rows(axes, rows, columns, **look)
     axes.set_title(title)
     width = axes.get_xlim()[1] / columns
     for i, words in enumerate(under):
@@ -224,7 +222,7 @@ def plot_code_sizes(
     )
     left = picture.add_axes((0.14, 0.02, 0.5, 0.86))
     rows = {"original": images, f"PCA, {d}": by_pca[d], "autoencoder": by_network[d]}
-    _rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
+    show_rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
     left.set_title(f"{images[0].size} pixels, or {d} numbers an image")
     right = picture.add_axes((0.75, 0.19, 0.23, 0.69))
     looks = {"PCA": (BLUE, "o", "--"), "autoencoder": (VERMILLION, "s", "-")}
@@ -435,24 +433,19 @@ def plot_paths(
         layout=None,
     )
     names = list(paths)
-    looks = dict(
-        zip(names, ((VERMILLION, "s", "-"), (BLUE, "o", "--"), (GREEN, "^", "-.")), strict=True)
-    )
+    looks = dict(zip(names, WAYS, strict=True))
     first, last = paths[names[0]][0], paths[names[0]][-1]
     shown = [first, *(paths[name][at].clip(0, 1) for name in names), last]
     left = picture.add_axes((0.01, 0.1, 0.66, 0.7))
     show_image(left, mosaic(np.stack(shown), len(shown), gap=3), vmin=0, vmax=1)
     step = first.shape[1] + 3
     for i, name in enumerate(("from", *names, "to")):
-        color = looks[name][0] if name in looks else BLACK
+        color = looks[name]["color"] if name in looks else BLACK
         place = (step * i + first.shape[1] / 2, -1.5)
         left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
     right = picture.add_axes((0.74, 0.2, 0.24, 0.67))
-    for name, (color, marker, line) in looks.items():
-        right.plot(shares, distances[name], color=color, ls=line, marker="")
-        right.plot(shares[at], distances[name][at], color=color, marker=marker, markersize=11)
-    top = 1.1 * max(values.max() for values in distances.values())
-    right.set(xlim=(-0.04, 1.04), ylim=(0, top), xlabel="t", title="distance to the data")
+    show_distances(right, shares, distances, looks, at)
+    right.set_title("distance to the data")
     return picture
 
 

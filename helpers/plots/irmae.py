@@ -18,7 +18,9 @@ from helpers.plots.style import (
     Picture,
     mosaic,
     new_picture,
+    show_distances,
     show_image,
+    show_rows,
     styled,
 )
 
@@ -31,6 +33,7 @@ LOOKS = {
     "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "pixels": {"color": GREY, "ls": ":", "marker": "X"},
 }
+COLORS_OF = {name: look["color"] for name, look in LOOKS.items()}
 GAP = 10  # pixels between enlarged images, for their names
 DEGREES = 7  # of freedom of one shape
 FLOOR = 1e-7  # of the largest value: what is smaller is rounding
@@ -107,39 +110,6 @@ def plot_readings(readings: Mapping[str, np.ndarray], x: int, y: int) -> Picture
         show_image(axes, for_display(image), title)
         axes.plot(x, y, marker="+", color="white", ms=17, mew=4)
         axes.plot(x, y, marker="+", color=BLACK, ms=14, mew=1.5)
-    return picture
-
-
-@styled
-def plot_strips(
-    rows: Mapping[str, np.ndarray], alt: str, *, title: str = "", marks: Sequence[str] = ()
-) -> Picture:
-    """Rows of as many colour images each, with their names, in one mosaic.
-
-    Parameters
-    ----------
-    rows : mapping from name to ndarray of shape (T, 3, H, W)
-    alt : str
-        What is to be seen.
-    marks : sequence of str, optional
-        Words under each column.
-    """
-    columns = len(next(iter(rows.values())))
-    sheet = mosaic(for_display(np.concatenate(list(rows.values()))), columns, gap=2)
-    width = 8.6
-    tall = width * sheet.shape[0] / sheet.shape[1]
-    height = tall + (0.4 if title else 0.1) + (0.35 if marks else 0.05)
-    picture = new_picture(alt, height=height, layout=None)
-    bottom = (0.35 if marks else 0.05) / height
-    axes = picture.add_axes((0.13, bottom, width / 10, tall / height))
-    show_image(axes, sheet, title, aspect="auto")
-    for i, name in enumerate(rows):
-        color = LOOKS.get(name, {"color": BLACK})["color"]
-        place = sheet.shape[0] * (i + 0.5) / len(rows)
-        axes.text(-4, place, name, ha="right", va="center", color=color, weight="bold")
-    for i, mark in enumerate(marks):
-        place = sheet.shape[1] * (i + 0.5) / columns
-        axes.text(place, sheet.shape[0] + 3, mark, ha="center", va="top")
     return picture
 
 
@@ -347,13 +317,10 @@ def plot_cut(
         layout=None,
     )
     shown = {"original": images} | {name: row[at] for name, row in rows.items()}
-    left = picture.add_axes((0.1, 0.02, 0.49, 0.9))
-    sheet = mosaic(for_display(np.concatenate(list(shown.values()))), len(images), gap=2)
-    show_image(left, sheet, f"k = {k}", aspect="auto")
-    for i, name in enumerate(shown):
-        color = LOOKS.get(name, {"color": BLACK})["color"]
-        place = sheet.shape[0] * (i + 0.5) / len(shown)
-        left.text(-5, place, name, ha="right", va="center", color=color, weight="bold")
+    left = picture.add_axes((0.1, 0.02, 0.52, 0.9))
+    rows = {name: for_display(values) for name, values in shown.items()}
+    show_rows(left, rows, len(images), colors=COLORS_OF, gap=2)
+    left.set_title(f"k = {k}")
     right = picture.add_axes((0.7, 0.16, 0.28, 0.76))
     for name, values in errors.items():
         right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
@@ -403,11 +370,8 @@ def plot_between(
         color = LOOKS[name]["color"]
         left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
     right = picture.add_axes((0.6, 0.17, 0.38, 0.7))
-    for name, values in distances.items():
-        right.plot(shares, values, **LOOKS[name] | {"marker": ""})
-        look = {"color": LOOKS[name]["color"], "marker": LOOKS[name]["marker"], "ms": 10}
-        right.plot(t, values[at], **look)
-    right.set(xlim=(-0.03, 1.03), ylim=(0, None), xlabel="t", title="distance to a true shape")
+    show_distances(right, shares, distances, LOOKS, at)
+    right.set_title("distance to a true shape")
     return picture
 
 

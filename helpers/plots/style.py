@@ -3,7 +3,7 @@
 import base64
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import matplotlib
 import numpy as np
@@ -130,6 +130,55 @@ def mosaic(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     sheet[np.arange(count) // columns, np.arange(count) % columns, :height, :width] = images
     sheet = sheet.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap), *channels)
     return sheet[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
+
+
+def show_rows(
+    axes: Axes,
+    rows: Mapping[str, np.ndarray],
+    columns: int,
+    *,
+    colors: Mapping[str, str] | None = None,
+    gap: int = 1,
+    **options,
+) -> None:
+    """Rows of as many images each in one axis, each row with its name before it.
+
+    Parameters
+    ----------
+    rows : mapping from name to ndarray of shape (columns, H, W) or (columns, H, W, C)
+    colors : mapping from name to colour, optional
+        Of the names; those without one are black.
+    """
+    stacked = np.concatenate(list(rows.values()))
+    show_image(axes, mosaic(stacked, columns, gap), **{"vmin": 0, "vmax": 1} | options)
+    height = axes.get_ylim()[0]
+    for i, name in enumerate(rows):
+        look = {"color": colors[name], "weight": "bold"} if name in (colors or {}) else {}
+        axes.text(-3, height * (i + 0.5) / len(rows), name, ha="right", va="center", **look)
+
+
+def show_distances(
+    axes: Axes,
+    shares: np.ndarray,
+    distances: Mapping[str, np.ndarray],
+    looks: Mapping[str, Mapping],
+    at: int,
+) -> None:
+    """Distances along several paths, each with a mark at the place ``at`` of ``shares``.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (T,)
+        t along the paths, from 0 to 1.
+    distances : mapping from name to ndarray of shape (T,)
+    looks : mapping from name to "color", "ls" and "marker"
+    """
+    for name, values in distances.items():
+        color, marker = looks[name]["color"], looks[name]["marker"]
+        axes.plot(shares, values, color=color, ls=looks[name]["ls"], marker="")
+        axes.plot(shares[at], values[at], color=color, marker=marker, markersize=11)
+    top = 1.1 * max(values.max() for values in distances.values())
+    axes.set(xlim=(-0.04, 1.04), ylim=(0, top), xlabel="t")
 
 
 def labels_apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:

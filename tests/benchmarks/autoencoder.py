@@ -8,7 +8,7 @@ from torchvision.transforms import ToTensor
 
 from helpers.autoencoder import ConvolutionalAutoencoder, to_tensor
 from helpers.fashion_mnist import load_fashion_mnist
-from helpers.training import seeded, train
+from helpers.training import adam, seeded, train
 from tests.benchmarks.compare import Result, medians
 
 IMAGES = 6 * 1024
@@ -42,8 +42,7 @@ def bare_epoch(batches, model, optimizer) -> None:
 def new_model(layout):
     """The network, and an Adam as fast as ours: what differs is what is around the steps."""
     model = seeded(ConvolutionalAutoencoder, 0).to(memory_format=layout)
-    options = {"lr": RATE, "weight_decay": DECAY, "fused": True}
-    return model, torch.optim.Adam(model.parameters(), **options)
+    return model, adam(model, RATE, DECAY)
 
 
 def our_epoch():

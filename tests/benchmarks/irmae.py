@@ -7,7 +7,7 @@ import torch
 
 from helpers.irmae import ShapeAutoencoder, penalised_loss, shape_tensor
 from helpers.shapes import draw_factors, draw_images
-from helpers.training import seeded, train
+from helpers.training import adam, seeded, train
 from tests.benchmarks.autoencoder import bare_epoch
 from tests.benchmarks.compare import Result, medians, take_turns, timed
 
@@ -27,7 +27,7 @@ def benchmark_step() -> Result:
     ours, bare = (seeded(lambda: ShapeAutoencoder(linear_layers=LAYERS), 0) for _ in range(2))
     bare.to(memory_format=torch.channels_last)
     batches = images.to(memory_format=torch.channels_last).split(BATCH)
-    optimizer = torch.optim.Adam(bare.parameters(), lr=RATE, fused=True)
+    optimizer = adam(bare, RATE)
     options = {"batch_size": BATCH, "learning_rate": RATE, "channels_last": True}
     times = medians(
         lambda: train(ours, images, epochs=1, loss=penalised_loss(), **options),

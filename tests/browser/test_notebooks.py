@@ -85,9 +85,8 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
             def to_the_left(slider=handle):
                 slider.focus()
                 page.keyboard.press("Home")
-                page.wait_for_timeout(
-                    1_000
-                )  # the picture of this step is not to count for the next
+                # the picture of this step is not to count for the next
+                page.wait_for_timeout(1_000)
 
             to_the_left()
             assert_changes(image, lambda: page.keyboard.press("ArrowRight"))

@@ -126,15 +126,25 @@ def sliders_keep_what_they_draw(path: Path, notebook) -> list[str]:
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             if not (isinstance(call.func, ast.Name) and call.func.id == "explore" and call.args):
                 continue
-            drawn = call.args[0]
-            function = defined.get(drawn.id) if isinstance(drawn, ast.Name) else drawn
-            if isinstance(function, (*_FUNCTIONS, ast.Lambda)):
-                looked_up = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-                own = {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
-                own |= {n.id for n in ast.walk(function) if _is_stored(n)}
-                for name in sorted((looked_up - own) & later):
-                    faults.append(f"cell {id_}: a later cell changes {name}; bind it with partial")
+            for name in sorted(_looked_up(call.args[0], defined) & later):
+                faults.append(f"cell {id_}: a later cell changes {name}; bind it with partial")
     return faults
+
+
+def _looked_up(drawn: ast.expr, defined: dict[str, ast.AST]) -> set[str]:
+    """Names that a function finds outside of itself when called, and those that its callees find."""
+    if isinstance(drawn, ast.Call) and drawn.args:  # partial(function, …)
+        drawn = drawn.args[0]
+    found, todo = set(), [defined.get(drawn.id) if isinstance(drawn, ast.Name) else drawn]
+    while todo:
+        function = todo.pop()
+        if isinstance(function, (*_FUNCTIONS, ast.Lambda)):
+            names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+            names -= {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+            names -= {n.id for n in ast.walk(function) if _is_stored(n)} | found
+            found |= names
+            todo += [defined[name] for name in names & set(defined)]
+    return found
 
 
 def _assigned(tree: ast.AST) -> Iterator[str]:

@@ -103,6 +103,14 @@ def slider_of_a_function_whose_name_changes(notebook):
     notebook.cells[2].source = "for table in draw():\n    pass"
 
 
+def slider_of_a_function_that_calls_another(notebook):
+    notebook.cells[1].source = (
+        "def g(k):\n    return table[k]\n\n\ndef f(k):\n    return draw(g(k))\n\n\n"
+        "explore(partial(f), k=range(3))"
+    )
+    notebook.cells[2].source = "table = draw()"
+
+
 def out_of_order(notebook):
     notebook.cells[1].execution_count = 7
 
@@ -189,6 +197,7 @@ def dead_link(notebook):
         (no_slide, "cells_are_slides"),
         (slider_of_a_name_that_changes, "sliders_keep_what_they_draw"),
         (slider_of_a_function_whose_name_changes, "sliders_keep_what_they_draw"),
+        (slider_of_a_function_that_calls_another, "sliders_keep_what_they_draw"),
         (dead_link, "links_lead_somewhere"),
         (dead_picture, "links_lead_somewhere"),
     ],
