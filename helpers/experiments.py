@@ -322,19 +322,19 @@ def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
 
 
 def shape_run(
-    square: str, seed: int, linear_layers: int, loss: Mapping[str, Any], **training: Any
+    square: str, seed: int, linear_layers: int, loss: Mapping[str, Any], **network: Any
 ) -> NetworkRun:
-    """An autoencoder of shapes with the paper's settings but for those in ``training``.
+    """An autoencoder of shapes with the paper's settings but for those in ``network``.
 
     The weights of seed 0 are kept.
     """
     kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
     penalty = f", {loss['norm']} penalty" if loss else ""
-    told = "".join(f", {key} {value}" for key, value in training.items())
+    told = "".join(f", {key} {value}" for key, value in network.items())
     return NetworkRun(
         summary=f"shapes, squares by their {square}: {kind}{penalty}{told}, seed {seed}",
-        network={"seed": seed, "linear_layers": linear_layers},
-        training=SHAPES_TRAINING | {"seed": seed} | training,
+        network={"seed": seed, "linear_layers": linear_layers, **network},
+        training=SHAPES_TRAINING | {"seed": seed},
         epochs=SHAPES_EPOCHS,
         data={"square": square, **SHAPES, **SHAPE_PARTS},
         build=build_shape_autoencoder,
@@ -495,8 +495,8 @@ NETWORKS: dict[str, NetworkRun] = {
         for model in ("ae", "irmae-2")
     },
     **{
-        f"shapes-corner-{model}-fast": shape_run(
-            "corner", 0, **SHAPE_MODELS[model], learning_rate=1e-3
+        f"shapes-corner-{model}-he": shape_run(
+            "corner", 0, **SHAPE_MODELS[model], he_start=True, last_relu=False
         )
         for model in ("ae", "irmae-2", "irmae-4")
     },
