@@ -43,7 +43,8 @@ class ShapeAutoencoder(nn.Module):
     he_start : bool
         Whether the convolutions start so that ReLUs keep the size of what passes through (He et
         al., "Delving deep into rectifiers", 2015): weights normal, of variance 2 / (inputs that
-        reach one output), biases zero. PyTorch's own start has at most a sixth of that variance.
+        reach one output), biases zero. PyTorch's own start has a sixth of that variance in the
+        encoder, and less around the code.
 
     Raises
     ------

@@ -148,6 +148,24 @@ def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:
     return colours[..., None] * masks[best].reshape(-1, 1, SIDE, SIDE)
 
 
+def grey_and_hue_errors(images: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """Mean squared difference of images, in two parts that add up to it.
+
+    Grey is the mean over the three channels, hue what a channel differs from it.
+
+    Parameters
+    ----------
+    images, others : ndarrays of shape (N, 3, 32, 32)
+
+    Returns
+    -------
+    grey, hue : float
+    """
+    difference = check_images(others) - check_images(images)
+    grey = difference.mean(axis=1, keepdims=True)
+    return float((grey**2).mean()), float(((difference - grey) ** 2).mean())
+
+
 def check_images(images: np.ndarray) -> np.ndarray:
     """Refuse what doesn't have the shape (N, 3, 32, 32); returns float32."""
     images = np.asarray(images)

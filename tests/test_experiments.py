@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from torch import nn
 
 from helpers import experiments, runs, spark_als
 from helpers.autoencoder import image_errors, parameter_count, reconstruction_errors, to_tensor
@@ -163,8 +164,7 @@ def test_runs_of_shapes_are_the_paper_s():
     shapes = {name: run for name, run in NETWORKS.items() if name.startswith("shapes-")}
     assert {run.network["linear_layers"] for run in shapes.values()} == {0, 2, 4}
     for name, spec in shapes.items():
-        rate = 1e-3 if name.endswith("-fast") else 1e-4
-        assert {"batch_size": 32, "learning_rate": rate}.items() <= spec.training.items()
+        assert {"batch_size": 32, "learning_rate": 1e-4}.items() <= spec.training.items()
         assert "weight_decay" not in spec.training
         assert spec.epochs == 100
         assert (spec.data["train"], spec.data["test"]) == (50_000, 10_000)
@@ -172,6 +172,9 @@ def test_runs_of_shapes_are_the_paper_s():
         assert spec.network["seed"] == spec.training["seed"] == name.endswith("-again")
         model = spec.build(**spec.network)
         assert len(model.linear) == spec.network["linear_layers"]
+        departs = name.endswith("-he")
+        assert spec.network.get("he_start", False) == departs
+        assert isinstance(model.convolutions[-2], nn.ReLU) != departs
         assert parameter_count(model) == 1_642_467 + 32**2 * len(model.linear)
         assert spec.configuration.get("loss", {}) == spec.loss
 

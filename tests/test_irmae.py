@@ -32,6 +32,11 @@ def some_images(count, seed=0):
     return shape_tensor(draw_images(draw_factors(np.random.default_rng(seed), count)))
 
 
+def convolutions_of(model):
+    layers = [*model.convolutions, *model.decode]
+    return [layer for layer in layers if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
+
+
 # ---- sizes and options
 
 
@@ -128,8 +133,42 @@ def test_start_of_the_linear_layers_has_the_variance_that_is_said_of_it():
     assert torch.stack(sizes).mean().item() == pytest.approx(1, rel=0.05)
 
 
-def test_networks_with_more_linear_layers_start_alike_elsewhere():
-    plain, deep = network(), network(linear_layers=4)
+def test_start_of_he_keeps_the_size_of_what_passes_through():
+    images = some_images(300)
+
+    def sizes(he_start):
+        model, values, found = network(he_start=he_start, last_relu=False), images, []
+        for layer in [*model.convolutions, *model.decode]:
+            values = layer(values)
+            if layer in convolutions_of(model):
+                found.append(values.detach().square().mean().sqrt().item())
+        return np.array(found)
+
+    kept, shrunk = sizes(he_start=True), sizes(he_start=False)
+    assert len(kept) == 10
+    assert kept.max() / kept.min() < 3
+    assert shrunk[0] / shrunk[4] > 10  # PyTorch's own start, at the code
+
+
+def test_start_of_he_has_the_variance_that_is_said_of_it():
+    model = network(he_start=True, linear_layers=2)
+    inputs = [3 * 16, 32 * 16, 64 * 16, 128 * 16, 256 * 4]  # of 4 × 4, all meet an image, then 4
+    inputs += [32, 256 * 4, 128 * 4, 64 * 4, 32 * 4]  # each pixel gets 2 × 2 of them, first one
+    for layer, count in zip(convolutions_of(model), inputs, strict=True):
+        assert layer.weight.var().item() == pytest.approx(2 / count, rel=0.1)
+        assert not layer.bias.any()
+    of_torch = [layer.weight.var() for layer in convolutions_of(network(linear_layers=2))]
+    ratios = [2 / count / own.item() for count, own in zip(inputs, of_torch, strict=True)]
+    np.testing.assert_allclose(ratios[:4], 6, rtol=0.1)
+    assert min(ratios[4:6]) > 20
+    bound = 1 / math.sqrt(32)  # the linear layers start as ever
+    assert all(layer.weight.abs().max() <= bound for layer in model.linear)
+
+
+@pytest.mark.parametrize("he_start", [False, True])
+def test_networks_with_more_linear_layers_start_alike_elsewhere(he_start):
+    plain = network(he_start=he_start)
+    deep = network(linear_layers=4, he_start=he_start)
     images = some_images(5)
     assert torch.equal(plain.convolutions(images), deep.convolutions(images))
     code = plain.encode(images)

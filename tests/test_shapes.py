@@ -13,6 +13,7 @@ from helpers.shapes import (
     check_factors,
     draw_factors,
     draw_images,
+    grey_and_hue_errors,
     nearest_shapes,
     path_quality,
 )
@@ -332,3 +333,35 @@ def test_paths_are_judged_by_their_own_reading_of_a_square():
     shares = np.array([0, 1])
     assert path_quality(path, shares, "centre")[0].max() < 1e-6
     assert path_quality(path, shares, "corner")[0].min() > 0.01
+
+
+# ---- errors of grey and of hue
+
+
+def test_errors_of_grey_and_hue_add_up_to_the_error():
+    rng = np.random.default_rng(0)
+    images = draw_images(draw_factors(rng, 20))
+    others = rng.normal(size=images.shape).astype(np.float32)
+    parts = grey_and_hue_errors(images, others)
+    np.testing.assert_allclose(sum(parts), ((images - others) ** 2).mean(), rtol=1e-5)
+
+
+def test_what_is_wrong_in_brightness_alone_is_grey_and_the_rest_is_hue():
+    images = draw_images(draw_factors(np.random.default_rng(0), 20))
+    np.testing.assert_allclose(grey_and_hue_errors(images, images + 0.1), (0.01, 0), atol=1e-8)
+    without = np.repeat(images.mean(axis=1, keepdims=True), 3, axis=1)
+    grey, hue = grey_and_hue_errors(images, without)
+    assert grey < 1e-12
+    np.testing.assert_allclose(hue, images.var(axis=1).mean(), rtol=1e-5)
+
+
+def test_hue_has_a_sixth_of_the_error_of_black():
+    """E c² = 1/3 and Var c = 1/12 a channel; of three variances, grey takes one: 2/12 of 3/3."""
+    images = draw_images(draw_factors(np.random.default_rng(0), 5000))
+    grey, hue = grey_and_hue_errors(images, np.zeros_like(images))
+    assert hue / (grey + hue) == pytest.approx(1 / 6, rel=0.03)
+
+
+def test_images_that_are_none_are_refused_by_the_errors():
+    with pytest.raises(ValueError, match=r"got \(2, 3, 8, 8\)"):
+        grey_and_hue_errors(np.zeros((2, 3, 32, 32)), np.zeros((2, 3, 8, 8)))
