@@ -42,7 +42,7 @@ from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
 from helpers.pca import compression_table, pca_from_covariance, project
 from helpers.ratings import MORE_THAN, Ratings, generate_ratings, hold_out, prune
 from helpers.runs import NetworkRun, Prepared
-from helpers.shapes import SQUARES, draw_factors, draw_images
+from helpers.shapes import SQUARES, draw_factors, draw_images, grey_and_hue_errors
 from helpers.spectrum import components_for_share, effective_rank
 from helpers.storage import (
     DATA,
@@ -99,6 +99,14 @@ PENALTY_TRAINING = {
     "batch_size": 32,
     "learning_rate": 1e-3,
     "epochs": 4,
+    "seed": 0,
+    "channels_last": True,
+}
+STARTS_IMAGES = 10_000
+STARTS_TRAINING = {
+    "batch_size": 32,
+    "learning_rate": 1e-4,
+    "epochs": 12,
     "seed": 0,
     "channels_last": True,
 }
@@ -367,6 +375,33 @@ def choose_penalties() -> dict:
     }
 
 
+def compare_starts() -> dict:
+    """Short trainings with each start of the convolutions, with and without a ReLU at the code."""
+    from helpers.irmae import decoded_shapes, shape_codes, shape_tensor
+    from helpers.training import train
+
+    images = shape_tensor(shape_images("corner", "train", STARTS_IMAGES))
+    validation = shape_images("corner", "validation", SHAPES_JUDGED)
+
+    def judge(model: "Module") -> dict:
+        rebuilt = decoded_shapes(model, shape_codes(model, shape_tensor(validation)))
+        grey, hue = grey_and_hue_errors(validation, rebuilt)
+        return {"grey": grey, "hue": hue}
+
+    rows = []
+    for he_start, last_relu in product((False, True), (True, False)):
+        options = {"he_start": he_start, "last_relu": last_relu}
+        model = build_shape_autoencoder(seed=0, **options)
+        history = train(model, images, evaluate=judge, **STARTS_TRAINING)
+        rows += [options | row for row in history]
+        print(options, history[-1], file=sys.stderr, flush=True)
+    return {
+        "configuration": {"images": STARTS_IMAGES, **STARTS_TRAINING},
+        "data": {"square": "corner", **SHAPES, **SHAPE_PARTS},
+        "results": runs.columns(rows),
+    }
+
+
 def choose_dense_code() -> dict:
     """Short trainings of autoencoders, judged on 5,000 held-out training images."""
     from helpers.autoencoder import parameter_count
@@ -467,6 +502,7 @@ EXPERIMENTS: dict[str, Callable[[], dict]] = {
     "fashion-mnist-choice": choose_dense_code,
     "ratings-grid": ratings_grid,
     "shapes-penalties": choose_penalties,
+    "shapes-starts": compare_starts,
 }
 NETWORKS: dict[str, NetworkRun] = {
     "fashion-mnist": NetworkRun(

@@ -161,6 +161,28 @@ def fold(model: ShapeAutoencoder) -> ShapeAutoencoder:
     return folded
 
 
+@torch.no_grad()
+def signal_sizes(model: ShapeAutoencoder, images: Tensor) -> np.ndarray:
+    """How much what each convolution gives differs between images, from encoder to output.
+
+    The root mean square of what is left after the mean over the images is taken off.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 3, 32, 32)
+
+    Returns
+    -------
+    ndarray of shape (10,)
+    """
+    sizes, values = [], images
+    for layer in (*model.convolutions, *model.linear, *model.decode):
+        values = layer(values)
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            sizes.append((values - values.mean(dim=0)).square().mean().sqrt().item())
+    return np.array(sizes)
+
+
 def shape_tensor(images: np.ndarray) -> Tensor:
     """Images (N, 3, 32, 32) with values in [0, 1] as a tensor, float32.
 

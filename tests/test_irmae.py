@@ -19,6 +19,7 @@ from helpers.irmae import (
     penalised_loss,
     shape_codes,
     shape_tensor,
+    signal_sizes,
 )
 from helpers.shapes import draw_factors, draw_images
 from helpers.training import seeded, train
@@ -135,19 +136,23 @@ def test_start_of_the_linear_layers_has_the_variance_that_is_said_of_it():
 
 def test_start_of_he_keeps_the_size_of_what_passes_through():
     images = some_images(300)
-
-    def sizes(he_start):
-        model, values, found = network(he_start=he_start, last_relu=False), images, []
-        for layer in [*model.convolutions, *model.decode]:
-            values = layer(values)
-            if layer in convolutions_of(model):
-                found.append(values.detach().square().mean().sqrt().item())
-        return np.array(found)
-
-    kept, shrunk = sizes(he_start=True), sizes(he_start=False)
+    kept = signal_sizes(network(he_start=True, last_relu=False), images)
+    shrunk = signal_sizes(network(last_relu=False), images)
     assert len(kept) == 10
     assert kept.max() / kept.min() < 3
     assert shrunk[0] / shrunk[4] > 10  # PyTorch's own start, at the code
+
+
+def test_signal_sizes_are_of_each_convolution_before_its_relu():
+    images, model = some_images(20), network(linear_layers=1)
+    first = model.convolutions[0](images)
+    code = model.encode(images)
+    back = model.decode[1](model.decode[0](code))
+    sizes = signal_sizes(model, images)
+    assert sizes.shape == (10,)
+    for size, values in ((sizes[0], first), (sizes[5], back)):
+        spread = values.detach().numpy().std(axis=0)
+        assert size == pytest.approx((spread**2).mean() ** 0.5, rel=1e-5)
 
 
 def test_start_of_he_has_the_variance_that_is_said_of_it():

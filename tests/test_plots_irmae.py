@@ -13,6 +13,7 @@ from helpers.plots.irmae import (
     plot_quality,
     plot_readings,
     plot_spectra,
+    plot_starts,
     plot_threshold,
     plot_where_read,
     plot_widening,
@@ -67,6 +68,18 @@ def test_falling_draws_ranks_on_the_left_and_errors_on_the_right():
     left, right = plot_falling([100, 200], ranks, errors).axes
     assert list(drawn(left, "l = 2")) == [3, 4]
     assert list(drawn(right, "AE")) == [0.02, 0.01]
+
+
+def test_starts_draw_signals_on_the_left_and_errors_on_the_right():
+    sizes = {"one": np.geomspace(1, 1e-6, 10), "other": np.ones(10)}
+    curves = {"one": {"AE": [0.008, 0.005]}, "other": {"AE": [0.004, 0.001], "l = 2": [0.005]}}
+    picture = plot_starts(sizes, curves, grey=0.004)
+    left, right = picture.axes
+    np.testing.assert_allclose(left.get_lines()[0].get_ydata(), np.linspace(0, -6, 10))
+    np.testing.assert_allclose(drawn(right, "AE, other"), np.log10([0.004, 0.001]))
+    assert any(np.allclose(line.get_ydata(), np.log10(0.004)) for line in right.get_lines()[3:])
+    assert [text.get_text() for text in left.texts] == ["one", "other"]
+    assert to_png(picture)
 
 
 def test_spectra_are_shares_of_the_largest_with_the_published_values_beside_them():

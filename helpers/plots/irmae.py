@@ -140,6 +140,59 @@ def plot_falling(
     return picture
 
 
+@styled
+def plot_starts(
+    sizes: Mapping[str, np.ndarray],
+    curves: Mapping[str, Mapping[str, np.ndarray]],
+    grey: float,
+) -> Picture:
+    """Two starts: how large a signal is in each convolution, and the errors of training.
+
+    Parameters
+    ----------
+    sizes : mapping from start to ndarray of shape (10,)
+        Encoder, then decoder.
+    curves : mapping from start to mapping from model to ndarray of shape (epochs,)
+        Held-out error after each epoch.
+    grey : float
+        Error of images that are right but for their hue.
+    """
+    starts = " and ".join(sizes)
+    picture = new_picture(
+        f"For {starts}: on the left how much what each of ten convolutions gives differs "
+        "between images before any training, on the right the held-out errors against the epochs; a dashed line: all right "
+        "but for the hue.",
+        height=4.4,
+    )
+    left, right = picture.subplots(1, 2)
+    fills = ("white", None)
+    places = ((2.6, -3.5), (7.7, -0.6))
+    colors = (GREY, PURPLE)
+    for start, color, fill, place in zip(sizes, colors, fills, places, strict=True):
+        look = {"color": color, "marker": "o", "mfc": fill}
+        left.plot(np.arange(1, 11), np.log10(sizes[start]), ls="-", **look)
+        left.text(*place, start, color=color, ha="center", weight="bold")
+        for name, errors in curves[start].items():
+            epochs = np.arange(1, len(errors) + 1)
+            look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
+            right.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
+    left.axvline(5.5, color=BLACK, ls=":", lw=1.5, marker="")
+    _powers(left, -6)
+    left.set(
+        ylim=(-7, 0.2),
+        xlabel="convolution: encoder | decoder",
+        title="difference between images, untrained",
+    )
+    left.set_xticks(range(1, 11))
+    right.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5, marker="")
+    right.text(right.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
+    ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
+    right.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
+    right.set(xlabel="epochs", title="held-out error")
+    right.legend(frameon=False)
+    return picture
+
+
 def relative(spectrum: np.ndarray) -> np.ndarray:
     """A spectrum divided by its largest value."""
     spectrum = np.asarray(spectrum, float)
