@@ -179,9 +179,10 @@ def test_runs_of_shapes_are_the_paper_s():
         assert spec.network["seed"] == spec.training["seed"] == name.endswith("-again")
         model = spec.build(**spec.network)
         assert len(model.linear) == spec.network["linear_layers"]
-        departs = name.endswith("-he")
-        assert spec.network.get("he_start", False) == departs
-        assert isinstance(model.convolutions[-2], nn.ReLU) != departs
+        as_written = name.endswith("-as-written")
+        assert isinstance(model.convolutions[-2], nn.ReLU) == as_written
+        assert spec.network.get("he_start", False) != as_written
+        assert spec.keep != name.endswith(("-again", "-as-written"))
         assert parameter_count(model) == 1_642_467 + 32**2 * len(model.linear)
         assert spec.configuration.get("loss", {}) == spec.loss
 
@@ -219,7 +220,7 @@ def test_networks_of_shapes_are_judged_by_error_and_spectra(few_shapes, layers):
 
 def test_penalty_of_a_run_is_in_its_training_and_its_configuration(few_shapes):
     penalty = {"norm": "L1", "weight": 0.5}
-    spec = experiments.shape_run("corner", 0, 2, penalty)
+    spec = experiments.shape_run("corner", 2, penalty)
     assert spec.configuration["loss"] == penalty
     assert "L1 penalty" in spec.summary
     prepared = spec.prepare()
@@ -230,7 +231,7 @@ def test_penalty_of_a_run_is_in_its_training_and_its_configuration(few_shapes):
 
 
 def test_a_run_of_shapes_goes_on_to_the_same_bits(few_shapes, monkeypatch, tmp_path):
-    spec = experiments.shape_run("corner", 0, 2, {"norm": "L2", "weight": 1e-3})
+    spec = experiments.shape_run("corner", 2, {"norm": "L2", "weight": 1e-3})
     monkeypatch.setattr(experiments, "NETWORKS", {"few": spec})
     manifests = {}
     for folder, stops in (("stopped", [1, 3]), ("straight", [3])):
