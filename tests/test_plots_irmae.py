@@ -10,6 +10,7 @@ from helpers.plots.irmae import (
     plot_cut,
     plot_falling,
     plot_folding,
+    plot_hue,
     plot_quality,
     plot_readings,
     plot_spectra,
@@ -80,6 +81,14 @@ def test_starts_draw_signals_on_the_left_and_errors_on_the_right():
     assert any(np.allclose(line.get_ydata(), np.log10(0.004)) for line in right.get_lines()[3:])
     assert [text.get_text() for text in left.texts] == ["one", "other"]
     assert to_png(picture)
+
+
+def test_hue_has_a_line_for_each_network_and_one_for_none():
+    curves = {"one": [0.004, 0.004], "other": [0.004, 0.001]}
+    (axes,) = plot_hue(curves, hue=0.0041).axes
+    for name, values in curves.items():
+        assert list(drawn(axes, name)) == values
+    assert list(axes.get_lines()[-1].get_ydata()) == [0.0041, 0.0041]
 
 
 def test_spectra_are_shares_of_the_largest_with_the_published_values_beside_them():

@@ -193,6 +193,36 @@ def plot_starts(
     return picture
 
 
+@styled
+def plot_hue(curves: Mapping[str, np.ndarray], hue: float) -> Picture:
+    """The error in hue against the passes over the images, for several networks.
+
+    Parameters
+    ----------
+    curves : mapping from name to ndarray of shape (passes,)
+    hue : float
+        That of images without any.
+    """
+    picture = new_picture(
+        "The error in hue against the passes over the images for "
+        + "; ".join(curves)
+        + ". Dashed: images without hue.",
+        height=3.8,
+    )
+    axes = picture.subplots()
+    looks = zip(
+        (GREY, BLACK, BLUE, VERMILLION), ("o", "X", "^", "s"), ("-", ":", "-.", "--"), strict=True
+    )
+    for (name, values), (color, marker, ls) in zip(curves.items(), looks, strict=False):
+        passes = np.arange(1, len(values) + 1)
+        axes.plot(passes, values, label=name, color=color, marker=marker, ls=ls)
+    axes.axhline(hue, color=BLACK, ls=(0, (6, 6)), lw=1, marker="")
+    axes.text(len(values), hue * 0.97, "without hue", va="top", ha="right")
+    axes.set(ylim=(0, 1.7 * hue), xlabel="passes over 10,000 images", title="error in hue")
+    axes.legend(frameon=False, ncols=2, loc="upper right")
+    return picture
+
+
 def relative(spectrum: np.ndarray) -> np.ndarray:
     """A spectrum divided by its largest value."""
     spectrum = np.asarray(spectrum, float)
