@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from helpers.autoencoder import to_tensor
-from helpers.pca import covariance, pca_from_covariance, project, reconstruct
+from helpers.pca import PrincipalComponents, covariance, project, reconstruct
 from helpers.shapes import check_images
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
@@ -237,13 +237,16 @@ def code_spectrum(codes: np.ndarray) -> np.ndarray:
     return np.linalg.svd(covariance(np.asarray(codes, np.float64)), compute_uv=False)
 
 
-def cut_codes(model: ShapeAutoencoder, codes: np.ndarray, ks: Sequence[int]) -> np.ndarray:
+def cut_codes(
+    model: ShapeAutoencoder, pca: PrincipalComponents, codes: np.ndarray, ks: Sequence[int]
+) -> np.ndarray:
     """Images decoded from codes of which only the first principal components are kept.
 
     Parameters
     ----------
+    pca : PrincipalComponents
+        Of these or of more codes.
     codes : ndarray of shape (N, latent)
-        Their own components are used.
     ks : sequence of int
         How many are kept; with 0 every code is the mean.
 
@@ -251,9 +254,5 @@ def cut_codes(model: ShapeAutoencoder, codes: np.ndarray, ks: Sequence[int]) -> 
     -------
     ndarray of shape (len(ks), N, 3, 32, 32), float32
     """
-    pca = pca_from_covariance(np.asarray(codes, np.float64))
     scores = project(pca, codes)
-    kept = np.arange(scores.shape[1])
-    return np.stack(
-        [decoded_shapes(model, reconstruct(pca, np.where(kept < k, scores, 0))) for k in ks]
-    )
+    return np.stack([decoded_shapes(model, reconstruct(pca, scores[:, :k])) for k in ks])

@@ -409,7 +409,7 @@ def plot_cut(
         right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
     right.axvline(k, color=PURPLE, lw=2, ls="-", marker="")
     right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--", marker="")
-    ticks = (0.002, 0.005, 0.01, 0.02, 0.05)
+    ticks = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
     low, high = right.get_ylim()
     shown_ticks = [t for t in ticks if low <= np.log10(t) <= high]
     right.set_yticks(np.log10(shown_ticks), [f"{t:g}" for t in shown_ticks])
