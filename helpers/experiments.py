@@ -113,8 +113,8 @@ STARTS_TRAINING = {
 }
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
-    "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-6}},  # by shapes-penalties
-    "ae-l2": {"linear_layers": 0, "loss": {"norm": "L2", "weight": 1e-4}},
+    "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-4}},  # by shapes-penalties
+    "ae-l2": {"linear_layers": 0, "loss": {"norm": "L2", "weight": 1e-3}},
     "irmae-2": {"linear_layers": 2, "loss": {}},
     "irmae-4": {"linear_layers": 4, "loss": {}},
 }
