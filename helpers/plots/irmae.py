@@ -292,7 +292,7 @@ def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
             axes.plot(values, ls="-", marker="", label=f"{epochs}", **options)
         axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
         axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
-        axes.legend(frameon=False, title="epochs", loc="upper right")
+        axes.legend(frameon=False, title="epochs", loc="lower left")
         _powers(axes, -6)
     return picture
 
