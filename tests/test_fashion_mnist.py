@@ -329,7 +329,7 @@ def test_interrupted_download_leaves_what_was_there(tmp_path, monkeypatch, archi
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     left = [path for path in tmp_path.iterdir() if not path.name.startswith(".incoming-")]
     assert left == [tmp_path / FETCHED[0]]
