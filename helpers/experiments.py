@@ -96,21 +96,9 @@ SHAPES_EPOCHS = 100
 PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 PENALTY_IMAGES = 10_000
 PENALTY_COST = 1.1  # times the error without a penalty
-PENALTY_TRAINING = {
-    "batch_size": 32,
-    "learning_rate": 1e-4,
-    "epochs": 6,
-    "seed": 0,
-    "channels_last": True,
-}
+PENALTY_TRAINING = SHAPES_TRAINING | {"epochs": 6, "seed": 0}
 STARTS_IMAGES = 10_000
-STARTS_TRAINING = {
-    "batch_size": 32,
-    "learning_rate": 1e-4,
-    "epochs": 12,
-    "seed": 0,
-    "channels_last": True,
-}
+STARTS_TRAINING = SHAPES_TRAINING | {"epochs": 12, "seed": 0}
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
     "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-4}},  # by shapes-penalties
@@ -391,9 +379,10 @@ def compare_starts() -> dict:
 
     images = shape_tensor(shape_images("corner", "train", STARTS_IMAGES))
     validation = shape_images("corner", "validation", SHAPES_JUDGED)
+    seen = shape_tensor(validation)
 
     def judge(model: "Module") -> dict:
-        rebuilt = decoded_shapes(model, shape_codes(model, shape_tensor(validation)))
+        rebuilt = decoded_shapes(model, shape_codes(model, seen))
         grey, hue = grey_and_hue_errors(validation, rebuilt)
         return {"grey": grey, "hue": hue}
 

@@ -146,7 +146,7 @@ def plot_starts(
     curves: Mapping[str, Mapping[str, np.ndarray]],
     grey: float,
 ) -> Picture:
-    """Two starts: how large a signal is in each convolution, and the errors of training.
+    """Two starts: how much differs between images in each convolution, and the errors of training.
 
     Parameters
     ----------
@@ -160,8 +160,8 @@ def plot_starts(
     starts = " and ".join(sizes)
     picture = new_picture(
         f"For {starts}: on the left how much what each of ten convolutions gives differs "
-        "between images before any training, on the right the held-out errors against the epochs; a dashed line: all right "
-        "but for the hue.",
+        "between images before any training, on the right the held-out errors against the epochs; "
+        "a dashed line: all right but for the hue.",
         height=4.4,
     )
     left, right = picture.subplots(1, 2)
@@ -210,9 +210,7 @@ def plot_hue(curves: Mapping[str, np.ndarray], hue: float) -> Picture:
         height=3.8,
     )
     axes = picture.subplots()
-    looks = zip(
-        (GREY, BLACK, BLUE, VERMILLION), ("o", "X", "^", "s"), ("-", ":", "-.", "--"), strict=True
-    )
+    looks = ((GREY, "o", "-"), (BLACK, "X", ":"), (BLUE, "^", "-."), (VERMILLION, "s", "--"))
     for (name, values), (color, marker, ls) in zip(curves.items(), looks, strict=False):
         passes = np.arange(1, len(values) + 1)
         axes.plot(passes, values, label=name, color=color, marker=marker, ls=ls)
