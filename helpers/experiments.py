@@ -99,6 +99,13 @@ PENALTY_COST = 1.1  # times the error without a penalty
 PENALTY_TRAINING = SHAPES_TRAINING | {"epochs": 6, "seed": 0}
 STARTS_IMAGES = 10_000
 STARTS_TRAINING = SHAPES_TRAINING | {"epochs": 12, "seed": 0}
+STARTS = {
+    "as written": {},
+    "no ReLU at the code": {"last_relu": False},
+    "the authors' code": {"last_relu": False, "small_kernels": True},
+    "He's start": {"he_start": True},
+    "He's start, no ReLU": {"he_start": True, "last_relu": False},
+}
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
     "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-4}},  # by shapes-penalties
@@ -282,11 +289,16 @@ def build_shape_autoencoder(*, seed: int, **options) -> "Module":
     return seeded(lambda: ShapeAutoencoder(**options), seed)
 
 
-def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
-    """Images of shapes for "train", "validation" or "test": the first n, or all of them."""
+def shape_factors(part: str, n: int | None = None) -> dict[str, np.ndarray]:
+    """Factors of shapes for "train", "validation" or "test": the first n, or all of them."""
     rng = np.random.default_rng([SHAPES["seed"], list(SHAPE_PARTS).index(part)])
     factors = draw_factors(rng, SHAPE_PARTS[part])
-    return draw_images({name: values[:n] for name, values in factors.items()}, square)
+    return {name: values[:n] for name, values in factors.items()}
+
+
+def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
+    """Images with the factors of :func:`shape_factors`."""
+    return draw_images(shape_factors(part, n), square)
 
 
 def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
@@ -373,7 +385,7 @@ def choose_penalties() -> dict:
 
 
 def compare_starts() -> dict:
-    """Short trainings with each start of the convolutions, with and without a ReLU at the code."""
+    """Short trainings of networks that differ in their start and at the code: what they see."""
     from helpers.irmae import decoded_shapes, shape_codes, shape_tensor
     from helpers.training import train
 
@@ -386,17 +398,16 @@ def compare_starts() -> dict:
         grey, hue = grey_and_hue_errors(validation, rebuilt)
         return {"grey": grey, "hue": hue}
 
-    rows = []
-    for he_start, last_relu in product((False, True), (True, False)):
-        options = {"he_start": he_start, "last_relu": last_relu}
+    results = {}
+    for name, options in STARTS.items():
         model = build_shape_autoencoder(seed=0, **options)
         history = train(model, images, evaluate=judge, **STARTS_TRAINING)
-        rows += [options | row for row in history]
-        print(options, history[-1], file=sys.stderr, flush=True)
+        results[name] = runs.columns(history)
+        print(name, history[-1], file=sys.stderr, flush=True)
     return {
-        "configuration": {"images": STARTS_IMAGES, **STARTS_TRAINING},
+        "configuration": {"images": STARTS_IMAGES, "networks": STARTS, **STARTS_TRAINING},
         "data": {"square": "corner", **SHAPES, **SHAPE_PARTS},
-        "results": runs.columns(rows),
+        "results": results,
     }
 
 

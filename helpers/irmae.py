@@ -22,8 +22,8 @@ NORMS = ("L1", "L2")
 class ShapeAutoencoder(nn.Module):
     """Images (B, 3, 32, 32) to codes (B, latent) and back, with linear layers at the code.
 
-    Every kernel is 4 × 4, with stride 2 and padding 1. Without linear layers it is the plain
-    autoencoder of the paper.
+    Every kernel is 4 × 4, with stride 2 and padding 1, if not told otherwise. Without linear layers
+    it is the plain autoencoder of the paper.
 
     Parameters
     ----------
@@ -33,6 +33,10 @@ class ShapeAutoencoder(nn.Module):
         Numbers in a code.
     last_relu : bool
         Whether the last convolution ends in a ReLU: as the paper says; its authors' code has none.
+    small_kernels : bool
+        Whether the convolutions on both sides of the code have kernels of 2 × 2 without padding,
+        as in the authors' code: the same functions, since of 4 × 4 only the inner four meet an
+        image of 2 × 2, but PyTorch starts them with four times the variance.
     bias : bool
         Whether the linear layers have one; the authors' have none.
     output : {"tanh", "sigmoid", "identity"}
@@ -58,6 +62,7 @@ class ShapeAutoencoder(nn.Module):
         linear_layers: int = 0,
         latent: int = 32,
         last_relu: bool = True,
+        small_kernels: bool = False,
         bias: bool = False,
         output: str = "tanh",
         start: float = 1.0,
@@ -75,8 +80,11 @@ class ShapeAutoencoder(nn.Module):
         sides = (16, 8, 4, 2, 1)
         down, up = [], []
         for narrow, wide, side in zip(widths, widths[1:], sides, strict=False):
-            there = nn.Conv2d(narrow, wide, 4, stride=2, padding=1)
-            back = nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1)
+            kernel = (
+                (2, 1, 0) if small_kernels and side == 1 else (4, 2, 1)
+            )  # size, stride, padding
+            there = nn.Conv2d(narrow, wide, *kernel)
+            back = nn.ConvTranspose2d(wide, narrow, *kernel)
             if he_start:  # at the code, part of a kernel meets nothing but padding
                 start_like_he(there, inputs=narrow * min(4, 2 * side) ** 2)
                 start_like_he(back, inputs=wide * min(2, side) ** 2)

@@ -43,7 +43,10 @@ def convolutions_of(model):
 
 
 @pytest.mark.parametrize("count", [1, 3, 33])
-@pytest.mark.parametrize("options", [{}, {"linear_layers": 3}, {"latent": 7, "linear_layers": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"linear_layers": 3}, {"latent": 7, "linear_layers": 1}, {"small_kernels": True}],
+)
 def test_shapes_of_every_layer(options, count):
     model = network(**options)
     latent = options.get("latent", 32)
@@ -369,8 +372,16 @@ def test_last_convolution_and_first_of_the_decoder_are_2_by_2_in_disguise():
     torch.testing.assert_close(down(features), wanted)
     wanted = nn.functional.conv_transpose2d(codes, up.weight[inner], up.bias)
     torch.testing.assert_close(up(codes), wanted)
-    bound = 1 / math.sqrt(256 * 2 * 2)  # how PyTorch starts a kernel of 2 × 2
-    assert down.weight.abs().max() < bound / 2 * 1.001
+    small = network(small_kernels=True)
+    small_down, small_up = small.convolutions[8], small.decode[1]
+    with torch.no_grad():
+        for own, other in ((small_down, down), (small_up, up)):
+            ratio = own.weight.var() / other.weight.var()
+            assert ratio.item() == pytest.approx(4, rel=0.1)
+            own.weight.copy_(other.weight[inner])
+            own.bias.copy_(other.bias)
+    torch.testing.assert_close(small_down(features), down(features))
+    torch.testing.assert_close(small_up(codes), up(codes))
 
 
 # ---- codes cut off

@@ -36,6 +36,7 @@ LOOKS = {
 COLORS_OF = {name: look["color"] for name, look in LOOKS.items()}
 GAP = 10  # pixels between enlarged images, for their names
 DEGREES = 7  # of freedom of one shape
+EDGE = DEGREES - 0.5  # as many indices, from 0, lie left of it
 FLOOR = 1e-7  # of the largest value: what is smaller is rounding
 
 
@@ -177,6 +178,7 @@ def plot_starts(
             look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
             right.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
     left.axvline(5.5, color=BLACK, ls=":", lw=1.5, marker="")
+    left.text(5.6, -6.8, "code")
     _powers(left, -6)
     left.set(
         ylim=(-7, 0.2),
@@ -245,8 +247,8 @@ def plot_spectra(
         "Singular values of the covariance of the codes, divided by the largest, against their "
         "index; panels: "
         + "; ".join(panels)
-        + ". A dashed line stands at 7"
-        + (", hollow marks are the paper's values." if published else "."),
+        + ". Seven values lie left of a dashed line"
+        + ("; hollow marks are the paper's values." if published else "."),
         height=4.8,
     )
     for axes, (title, spectra) in zip(
@@ -259,7 +261,7 @@ def plot_spectra(
         for name, values in (published or {}).items():
             look = LOOKS[name] | {"ls": "", "mfc": "white", "mew": 2, "ms": 10}
             axes.plot(list(values), list(values.values()), **look)
-        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
         axes.set(xlim=(-0.5, 25), ylim=(-0.02, 1.02), title=title, xlabel="index, from 0")
     axes.legend(frameon=False)
     return picture
@@ -267,31 +269,32 @@ def plot_spectra(
 
 @styled
 def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
-    """The spectrum of each model after some epochs, on a logarithmic axis.
+    """The variances of each model's code after some epochs, on a logarithmic axis.
 
     Parameters
     ----------
     models : mapping from model to mapping from epochs to ndarray of shape (latent,)
     """
     picture = new_picture(
-        "Spectra of the codes after several epochs on a logarithmic axis, one panel for each of "
+        "Variances of the codes after several epochs on a logarithmic axis, one panel for each of "
         + ", ".join(models)
         + "; later epochs are darker.",
         height=4.2,
     )
+    low, high = -10, 1  # powers of ten
     for axes, (name, spectra) in zip(
         picture.subplots(1, len(models), sharey=True), models.items(), strict=True
     ):
         look = LOOKS[name]
         for i, (epochs, spectrum) in enumerate(spectra.items()):
             shade = 0.25 + 0.75 * (i + 1) / len(spectra)
-            values = np.log10(np.maximum(relative(spectrum), FLOOR))
+            values = np.log10(np.maximum(spectrum, 10.0**low))
             options = {"color": look["color"], "alpha": shade, "lw": 1 + 2 * shade}
             axes.plot(values, ls="-", marker="", label=f"{epochs}", **options)
-        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
-        axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.set(xlim=(-0.5, 31.5), ylim=(low, high), title=name, xlabel="index, from 0")
         axes.legend(frameon=False, title="epochs", loc="lower left")
-        _powers(axes, -6)
+        _powers(axes, low)
     return picture
 
 
@@ -323,7 +326,7 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     for name, values in spectra.items():
         left.plot(np.log10(np.maximum(relative(values), FLOOR)), markevery=3, **LOOKS[name])
     left.axhline(np.log10(threshold), color=PURPLE, lw=2, ls="-", marker="")
-    left.axvline(DEGREES - 0.5, color=BLACK, ls="--", lw=1.5, marker="")
+    left.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
     left.set(
         xlim=(-0.5, 31.5), ylim=(-6, 0.1), xlabel="index, from 0", title="share of the largest"
     )
@@ -366,7 +369,7 @@ def plot_where_read(
         axes.plot(logs[0], **LOOKS["AE"], markevery=3, label="AE")
         axes.plot(logs[1], **look | {"ls": ":", "mfc": "white"}, markevery=3, label="before")
         axes.plot(logs[2], **look | {"ls": "-"}, markevery=3, label="after")
-        axes.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
         axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
         axes.legend(frameon=False)
         _powers(axes, -6)
@@ -405,8 +408,11 @@ def plot_cut(
     right = picture.add_axes((0.7, 0.16, 0.28, 0.76))
     for name, values in errors.items():
         right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
-    right.axvline(k, color=PURPLE, lw=2, ls="-", marker="")
+    right.axvline(k, color=PURPLE, lw=4, alpha=0.5, ls="-", marker="")
     right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--", marker="")
+    if "pixels" in errors:
+        place = len(ks) - 1, np.log10(errors["pixels"][len(ks) // 2]) + 0.04
+        right.text(*place, "PCA of pixels", color=COLORS_OF["pixels"], ha="right", va="bottom")
     ticks = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
     low, high = right.get_ylim()
     shown_ticks = [t for t in ticks if low <= np.log10(t) <= high]
