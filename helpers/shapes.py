@@ -192,6 +192,29 @@ def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
             )
 
 
+def shapes_between(
+    first: Mapping[str, float],
+    last: Mapping[str, float],
+    shares: np.ndarray,
+    square: str = "corner",
+) -> np.ndarray:
+    """True shapes on the way from one to another: every factor in between, whole ones rounded.
+
+    Parameters
+    ----------
+    first, last : mapping from factor to value
+    shares : ndarray of shape (T,)
+        From 0 at the first to 1 at the last.
+
+    Returns
+    -------
+    ndarray of shape (T, 3, 32, 32)
+    """
+    between = {name: first[name] * (1 - shares) + last[name] * shares for name in FACTORS}
+    rounded = {name: np.rint(between[name]) for name in FACTORS if name not in COLOURS}
+    return draw_images(between | rounded, square)
+
+
 def path_quality(
     paths: np.ndarray, shares: np.ndarray, square: str = "corner"
 ) -> tuple[np.ndarray, np.ndarray]:

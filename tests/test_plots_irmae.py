@@ -95,7 +95,7 @@ def test_spectra_are_shares_of_the_largest_with_the_published_values_beside_them
     for axes in picture.axes:
         for name in MODELS:
             np.testing.assert_allclose(drawn(axes, name), SPECTRA[name] / SPECTRA[name].max())
-        hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white"]
+        hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
         assert [list(line.get_data()[1]) for line in hollow] == [[0.083, 0.01]]
         assert any(list(line.get_xdata()) == [6.5, 6.5] for line in axes.get_lines())
     assert "hollow" in picture.alt
@@ -106,7 +106,7 @@ def test_widening_has_a_line_for_each_number_of_epochs():
     spectra = {1: SPECTRA["AE"], 20: SPECTRA["l = 4"]}
     picture = plot_widening({"AE": spectra, "l = 2": spectra})
     for axes in picture.axes:
-        np.testing.assert_allclose(drawn(axes, "20"), np.log10(np.maximum(SPECTRA["l = 4"], 1e-10)))
+        np.testing.assert_allclose(drawn(axes, "20"), np.log10(np.maximum(SPECTRA["l = 4"], 1e-30)))
     assert picture.axes[0].get_yticklabels()[-1].get_text() == "1"
     assert to_png(picture)
 

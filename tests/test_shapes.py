@@ -9,6 +9,7 @@ from helpers.shapes import (
     COLOURS,
     FACTORS,
     SIDE,
+    SQUARES,
     all_masks,
     check_factors,
     draw_factors,
@@ -16,6 +17,7 @@ from helpers.shapes import (
     grey_and_hue_errors,
     nearest_shapes,
     path_quality,
+    shapes_between,
 )
 
 CIRCLE = {"kind": 0, "size": 5, "x": 12, "y": 20, "red": 1, "green": 0.5, "blue": 0.25}
@@ -310,6 +312,21 @@ def test_half_of_each_of_two_shapes_is_no_shape():
     distances, energies = path_quality(path, np.array([0, 0.5, 1]))
     np.testing.assert_allclose(distances, [[0, 0.5, 0]], atol=1e-5)
     np.testing.assert_allclose(energies, [[1, 0.5, 1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("square", SQUARES)
+def test_true_shapes_between_two_have_every_factor_in_between(square):
+    first = {"kind": 0, "size": 3, "x": 8, "y": 24, "red": 0.2, "green": 1, "blue": 0}
+    last = {"kind": 1, "size": 8, "x": 24, "y": 8, "red": 0.8, "green": 0, "blue": 0}
+    shares = np.array([0, 0.25, 0.75, 1])
+    found = shapes_between(first, last, shares, square)
+    quarter = {"kind": 0, "size": 4, "x": 12, "y": 20, "red": 0.35, "green": 0.75, "blue": 0}
+    three = {"kind": 1, "size": 7, "x": 20, "y": 12, "red": 0.65, "green": 0.25, "blue": 0}
+    for image, factors in zip(found, (first, quarter, three, last), strict=True):
+        np.testing.assert_allclose(image, draw_images(factors, square)[0], rtol=1e-6)
+    distances, energies = path_quality(found[None], shares, square)
+    np.testing.assert_allclose(distances, 0, atol=1e-6)
+    assert (energies[0, 1:3] < 1).all()
 
 
 def test_energy_is_compared_with_the_line_between_the_ends():

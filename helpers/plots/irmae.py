@@ -32,6 +32,7 @@ LOOKS = {
     "l = 2": {"color": VERMILLION, "ls": "--", "marker": "s"},
     "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "pixels": {"color": GREY, "ls": ":", "marker": "X"},
+    "true shapes": {"color": BLACK, "ls": (0, (1, 1)), "marker": "D"},
 }
 COLORS_OF = {name: look["color"] for name, look in LOOKS.items()}
 GAP = 10  # pixels between enlarged images, for their names
@@ -76,9 +77,9 @@ def plot_folding(linear_layers: int) -> Picture:
             axes.add_patch(
                 FancyArrowPatch((start, y), (end, y), arrowstyle="-|>", mutation_scale=14, lw=1.5)
             )
-        axes.text(14.85, y - 1.35, "code", ha="center", color=GREY)
-        axes.plot([14.85, 14.85], [y - 0.9, y - 0.1], color=GREY, ls=":", lw=1.5, marker="")
-    axes.text(10.75, 3.3, "32 × 32 each, nothing between them", ha="center", color=GREY)
+        axes.text(15.0, y - 1.35, "code", ha="center", color=GREY)
+        axes.plot([15.0, 15.0], [y - 0.9, y - 0.1], color=GREY, ls=":", lw=1.5, marker="")
+    axes.text(10.2, 3.35, "32 × 32 each, nothing between them", ha="center", color=GREY)
     return picture
 
 
@@ -212,14 +213,20 @@ def plot_hue(curves: Mapping[str, np.ndarray], hue: float) -> Picture:
         height=3.8,
     )
     axes = picture.subplots()
-    looks = ((GREY, "o", "-"), (BLACK, "X", ":"), (BLUE, "^", "-."), (VERMILLION, "s", "--"))
+    looks = (
+        (GREY, "o", "-"),
+        (BLACK, "X", ":"),
+        (PURPLE, "D", (0, (3, 1, 1, 1))),
+        (BLUE, "^", "-."),
+        (VERMILLION, "s", "--"),
+    )
     for (name, values), (color, marker, ls) in zip(curves.items(), looks, strict=False):
         passes = np.arange(1, len(values) + 1)
         axes.plot(passes, values, label=name, color=color, marker=marker, ls=ls)
     axes.axhline(hue, color=BLACK, ls=(0, (6, 6)), lw=1, marker="")
     axes.text(len(values), hue * 0.97, "without hue", va="top", ha="right")
-    axes.set(ylim=(0, 1.7 * hue), xlabel="passes over 10,000 images", title="error in hue")
-    axes.legend(frameon=False, ncols=2, loc="upper right")
+    axes.set(ylim=(0, 1.8 * hue), xlabel="passes over 10,000 images", title="error in hue")
+    axes.legend(frameon=False, ncols=3, loc="upper right")
     return picture
 
 
@@ -258,11 +265,12 @@ def plot_spectra(
     ):
         for name, spectrum in spectra.items():
             axes.plot(relative(spectrum), label=name, markevery=3, **LOOKS[name])
-        for name, values in (published or {}).items():
-            look = LOOKS[name] | {"ls": "", "mfc": "white", "mew": 2, "ms": 10}
+        for i, (name, values) in enumerate((published or {}).items()):  # equal ones are nested
+            look = LOOKS[name] | {"ls": "", "mfc": "none", "mew": 2, "ms": 14 - 2 * i}
             axes.plot(list(values), list(values.values()), **look)
         axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
-        axes.set(xlim=(-0.5, 25), ylim=(-0.02, 1.02), title=title, xlabel="index, from 0")
+        axes.set(xlim=(-0.5, 25), ylim=(-0.03, 1.02), title=title, xlabel="index, from 0")
+    picture.axes[0].set_ylabel("share of the largest")
     axes.legend(frameon=False)
     return picture
 
@@ -288,13 +296,14 @@ def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
         look = LOOKS[name]
         for i, (epochs, spectrum) in enumerate(spectra.items()):
             shade = 0.25 + 0.75 * (i + 1) / len(spectra)
-            values = np.log10(np.maximum(spectrum, 10.0**low))
+            values = np.log10(np.maximum(spectrum, 1e-30))
             options = {"color": look["color"], "alpha": shade, "lw": 1 + 2 * shade}
             axes.plot(values, ls="-", marker="", label=f"{epochs}", **options)
         axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
         axes.set(xlim=(-0.5, 31.5), ylim=(low, high), title=name, xlabel="index, from 0")
-        axes.legend(frameon=False, title="epochs", loc="lower left")
         _powers(axes, low)
+    picture.axes[0].set_ylabel("variance")
+    picture.axes[0].legend(frameon=False, title="epochs", loc="lower right")
     return picture
 
 
@@ -479,7 +488,7 @@ def plot_quality(
         + "; panels: "
         + "; ".join(panels)
         + ".",
-        height=3 + 3 * (len(panels) // 2),
+        height=3.4 + 3 * (len(panels) // 2),
     )
     rows = -(-len(panels) // 2)
     grid = picture.subplots(rows, 2, squeeze=False, sharex=True)
@@ -491,5 +500,5 @@ def plot_quality(
     for axes in grid[-1]:
         axes.set_xlabel("t")
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    picture.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    picture.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return picture
