@@ -168,7 +168,7 @@ def plot_starts(
     )
     left, right = picture.subplots(1, 2)
     fills = ("white", None)
-    places = ((2.6, -3.5), (7.7, -0.6))
+    places = ((2.6, -3.5), (7.9, -0.5))
     colors = (GREY, PURPLE)
     for start, color, fill, place in zip(sizes, colors, fills, places, strict=True):
         look = {"color": color, "marker": "o", "mfc": fill}
