@@ -58,6 +58,7 @@ def executed(path: Path) -> str:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # how print's lines are parted depends on the moment
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
     )

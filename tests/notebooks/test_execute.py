@@ -14,6 +14,8 @@ from tests.notebooks import execute
 from tests.notebooks.pictures import difference
 
 SMALL = """
+import time
+
 from helpers.explore import explore
 from helpers.plots.style import new_picture, styled
 from helpers.display import show_source
@@ -24,7 +26,9 @@ def plot(k=3):
     picture.subplots().plot(range(k))
     return picture
 
-print("text")
+print("text", flush=True)
+time.sleep(0.5)
+print("more")
 show_source(explore)
 explore(plot, k=range(1, 9))
 plot()
