@@ -217,8 +217,8 @@ def shapes_between(
 
 def path_quality(
     paths: np.ndarray, shares: np.ndarray, square: str = "corner"
-) -> tuple[np.ndarray, np.ndarray]:
-    """How close images on paths are to true shapes, and how much of their energy is left.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How close images on paths are to true shapes, what energy is left, and how hues wander.
 
     Images are cut off at 0 and 1 first, as when they are drawn. An image that fades is near to a
     dim shape; the energy tells.
@@ -236,6 +236,8 @@ def path_quality(
         ‖x − s‖² / ‖x‖², with s the true shape nearest to x; 1 where x is black.
     energies : ndarray of shape (P, T)
         ‖x‖² divided by the value on the straight line between those of the path's ends.
+    hues : ndarray of shape (P, T)
+        How far the colour of s, less its grey, is from the straight line between the path's ends.
     """
     paths = np.asarray(paths, np.float32).clip(0, 1)
     flat = paths.reshape(-1, *paths.shape[2:])
@@ -247,4 +249,7 @@ def path_quality(
     distances = np.divide(off, energy, out=np.ones_like(off), where=energy > 0)
     energy = energy.reshape(paths.shape[:2])
     expected = energy[:, :1] * (1 - shares) + energy[:, -1:] * shares
-    return distances.reshape(paths.shape[:2]), energy / np.maximum(expected, 1e-12)
+    colours = nearest.max(axis=(2, 3)).reshape(*paths.shape[:2], 3)
+    off = colours - colours[:, :1] * (1 - shares[:, None]) - colours[:, -1:] * shares[:, None]
+    hues = np.linalg.norm(off - off.mean(axis=2, keepdims=True), axis=2)
+    return distances.reshape(paths.shape[:2]), energy / np.maximum(expected, 1e-12), hues
