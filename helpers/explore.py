@@ -227,6 +227,8 @@ def _spread(size: int, count: int, index: int) -> list[int]:
 
 def _static_control(name: str, labels: list[str], index: int, numeric: bool) -> str:
     text = html.escape(_label(name))
+    if len(labels) == 1:  # nothing to move
+        return f'<span style="margin-right:2em">{text} {html.escape(labels[0])}</span>'
     if numeric:
         control = (
             f'<input type="range" min="0" max="{len(labels) - 1}" value="{index}" '

@@ -120,6 +120,21 @@ def test_error_while_frames_are_drawn_reaches_the_cell(displayed):
     assert displayed == []
 
 
+def test_a_control_with_a_single_frame_is_words_not_a_slider():
+    options = {name: labelled_values(name, [1, 2, 3]) for name in "abcdefg"}
+
+    def sum_of(**values):
+        return bar(height=sum(values.values()))
+
+    page, _ = static_view(sum_of, options, [1] * 7)
+    kept = static_indices([3] * 7, [1] * 7)
+    fixed = [name for name, indices in zip("abcdefg", kept, strict=True) if len(indices) == 1]
+    assert 0 < len(fixed) < 7
+    assert page.count('type="range"') == 7 - len(fixed)
+    for name in fixed:
+        assert f">{name} 2</span>" in page
+
+
 def test_page_has_a_frame_for_every_combination_in_order():
     options = {
         "height": labelled_values("height", [10, 50, 90]),
@@ -142,8 +157,14 @@ def test_page_has_a_frame_for_every_combination_in_order():
 
 
 def test_labels_are_escaped():
-    options = {"pair": labelled_values("pair", {"<b>": (0, 0)}), "height": [("'<i>'", 1)]}
-    page, _ = static_view(bar, options, [0, 0])
+    heights = [("'<i>'", 1), ("'<i>", 2)]
+    for pairs in ({"<b>": (0, 0)}, {"<b>": (0, 0), "b": (1, 0)}):
+        options = {"pair": labelled_values("pair", pairs), "height": heights}
+        page, _ = static_view(bar, options, [0, 0])
+        assert_nothing_is_markup(page)
+
+
+def assert_nothing_is_markup(page):
     assert "<b>" not in page
     assert "<i>" not in page
     assert "'[\"'" not in page
