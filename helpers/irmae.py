@@ -80,9 +80,8 @@ class ShapeAutoencoder(nn.Module):
         sides = (16, 8, 4, 2, 1)
         down, up = [], []
         for narrow, wide, side in zip(widths, widths[1:], sides, strict=False):
-            kernel = (
-                (2, 1, 0) if small_kernels and side == 1 else (4, 2, 1)
-            )  # size, stride, padding
+            # size, stride, padding
+            kernel = (2, 1, 0) if small_kernels and side == 1 else (4, 2, 1)
             there = nn.Conv2d(narrow, wide, *kernel)
             back = nn.ConvTranspose2d(wide, narrow, *kernel)
             if he_start:  # at the code, part of a kernel meets nothing but padding

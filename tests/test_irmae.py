@@ -372,6 +372,8 @@ def test_last_convolution_and_first_of_the_decoder_are_2_by_2_in_disguise():
     torch.testing.assert_close(down(features), wanted)
     wanted = nn.functional.conv_transpose2d(codes, up.weight[inner], up.bias)
     torch.testing.assert_close(up(codes), wanted)
+    bound = 1 / math.sqrt(256 * 2 * 2)  # how PyTorch starts a kernel of 2 × 2
+    assert down.weight.abs().max() < bound / 2 * 1.001
     small = network(small_kernels=True)
     small_down, small_up = small.convolutions[8], small.decode[1]
     with torch.no_grad():
