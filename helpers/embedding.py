@@ -110,12 +110,12 @@ def faithfulness(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -
         "KNC": class_overlap(original, mapped, labels),
         "CPD": distance_correlation(original, mapped),
         "trustworthiness": float(trustworthiness(original, mapped, n_neighbors=10)),
-        "accuracy": neighbour_accuracy(mapped, labels),
+        "accuracy": float(guessed_by_neighbours(mapped, labels).mean()),
     }
 
 
-def neighbour_accuracy(points: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
-    """Share of points whose class is the most frequent one among their k nearest others."""
+def guessed_by_neighbours(points: np.ndarray, labels: np.ndarray, k: int = 10) -> np.ndarray:
+    """For each point, whether its class is the most frequent one among its k nearest others."""
     nearest = labels[neighbours(points, k)]
     votes = np.stack([(nearest == c).sum(axis=1) for c in np.unique(labels)], axis=1)
-    return float(np.mean(np.unique(labels)[votes.argmax(axis=1)] == labels))
+    return np.unique(labels)[votes.argmax(axis=1)] == labels
