@@ -93,6 +93,8 @@ SHAPES_JUDGED = 2_000  # validation images after each epoch
 SHAPES_NETWORK = {"he_start": True, "last_relu": False}  # by shapes-starts
 SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
 SHAPES_EPOCHS = 100
+SHAPES_EARLY = 20  # epochs of the runs that are compared with a second one
+SHAPE_PAIRS = 200  # of test images, for what lies half-way
 PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 PENALTY_IMAGES = 10_000
 PENALTY_COST = 1.1  # times the error without a penalty
@@ -304,21 +306,35 @@ def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
 def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
     """Images of shapes; after each epoch the error and the spectra on some validation images."""
     from helpers.autoencoder import image_errors
-    from helpers.irmae import code_spectrum, penalised_loss, shape_codes, shape_tensor
+    from helpers.irmae import (
+        code_spectrum,
+        halfway_quality,
+        penalised_loss,
+        shape_codes,
+        shape_tensor,
+    )
+
+    def rounded(values: np.ndarray) -> list[float]:
+        return [float(f"{value:.4g}") for value in values]
 
     def judge(model: "Module", images) -> dict:
         spectra = {"spectrum": code_spectrum(shape_codes(model, images))}
         if len(model.linear):
             before = shape_codes(model, images, before_linear=True)
             spectra["spectrum_before"] = code_spectrum(before)
-        rounded = {k: [float(f"{v:.4g}") for v in values] for k, values in spectra.items()}
-        return {"error": float(image_errors(model, images).mean())} | rounded
+        error = float(image_errors(model, images).mean())
+        return {"error": error} | {name: rounded(values) for name, values in spectra.items()}
 
     validation = shape_tensor(shape_images(square, "validation"))
 
     def results(model: "Module") -> dict:
-        test = shape_tensor(shape_images(square, "test"))
-        return {"validation": judge(model, validation), "test": judge(model, test)}
+        test = shape_images(square, "test")
+        halfway = halfway_quality(model, test[: 2 * SHAPE_PAIRS], square)
+        return {
+            "validation": judge(model, validation),
+            "test": judge(model, shape_tensor(test)),
+            "halfway": dict(zip(("distance", "energy", "hue"), map(rounded, halfway), strict=True)),
+        }
 
     return Prepared(
         shape_tensor(shape_images(square, "train")),
@@ -337,17 +353,20 @@ def shape_run(
     *,
     network: Mapping[str, Any] = SHAPES_NETWORK,
     seed: int = 0,
+    epochs: int = SHAPES_EPOCHS,
     keep: bool = True,
 ) -> NetworkRun:
     """An autoencoder of shapes with the paper's settings; ``network`` says where it departs."""
     kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
     penalty = f", {loss['norm']} penalty" if loss else ""
     written = "" if network else ", network as the paper writes it"
+    written += ", orthogonal start" if network.get("orthogonal") else ""
+    early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
     return NetworkRun(
-        summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}",
+        summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}{early}",
         network={"seed": seed, "linear_layers": linear_layers, **network},
         training=SHAPES_TRAINING | {"seed": seed},
-        epochs=SHAPES_EPOCHS,
+        epochs=epochs,
         data={"square": square, **SHAPES, **SHAPE_PARTS},
         build=build_shape_autoencoder,
         prepare=partial(prepare_shapes, square, loss),
@@ -540,8 +559,19 @@ NETWORKS: dict[str, NetworkRun] = {
             "corner", **SHAPE_MODELS[model], **options, keep=False
         )
         for model in ("ae", "irmae-2")
-        for told, options in {"again": {"seed": 1}, "as-written": {"network": {}}}.items()
+        for told, options in {
+            "early": {"epochs": SHAPES_EARLY},
+            "again": {"epochs": SHAPES_EARLY, "seed": 1},
+            "as-written": {"network": {}},
+        }.items()
     },
+    "shapes-corner-irmae-4-orthogonal": shape_run(
+        "corner",
+        **SHAPE_MODELS["irmae-4"],
+        network=SHAPES_NETWORK | {"orthogonal": True},
+        epochs=SHAPES_EARLY,
+        keep=False,
+    ),
 }
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from helpers.autoencoder import to_tensor
+from helpers.interpolation import straight_path
 from helpers.pca import PrincipalComponents, covariance, project, reconstruct
-from helpers.shapes import check_images
+from helpers.shapes import check_images, path_quality
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
 NORMS = ("L1", "L2")
@@ -44,6 +45,9 @@ class ShapeAutoencoder(nn.Module):
     start : float
         Factor on the start of the linear layers' weights, which is PyTorch's: uniform, of variance
         1 / (3 · latent). √3 lets them keep the size of what passes through.
+    orthogonal : bool
+        Whether the linear layers start as random orthogonal matrices of the same size as PyTorch's,
+        which stretch all directions alike: so does their product.
     he_start : bool
         Whether the convolutions start so that ReLUs keep the size of what passes through (He et
         al., "Delving deep into rectifiers", 2015): weights normal, of variance 2 / (inputs that
@@ -66,6 +70,7 @@ class ShapeAutoencoder(nn.Module):
         bias: bool = False,
         output: str = "tanh",
         start: float = 1.0,
+        orthogonal: bool = False,
         he_start: bool = False,
     ):
         super().__init__()
@@ -96,6 +101,8 @@ class ShapeAutoencoder(nn.Module):
         self.decode = nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *up[:-1], OUTPUTS[output]())
         with torch.no_grad():
             for layer in self.linear:
+                if orthogonal:
+                    nn.init.orthogonal_(layer.weight, gain=3**-0.5)
                 layer.weight *= start
 
     def encode(self, images: Tensor) -> Tensor:
@@ -263,3 +270,35 @@ def cut_codes(
     """
     scores = project(pca, codes)
     return np.stack([decoded_shapes(model, reconstruct(pca, scores[:, :k])) for k in ks])
+
+
+def halfway_quality(
+    model: ShapeAutoencoder, images: np.ndarray, square: str = "corner"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How close a network comes to true shapes half-way between the codes of two images.
+
+    Half-way is the mean of the two middle ones of ten steps from end to end.
+
+    Parameters
+    ----------
+    images : ndarray of shape (2 P, 3, 32, 32)
+        The first and the second make a pair, the third and the fourth, and so on.
+
+    Returns
+    -------
+    distances, energies, hues : ndarrays of shape (P,)
+        See :func:`helpers.shapes.path_quality`.
+
+    Raises
+    ------
+    ValueError
+        If the last image has no partner.
+    """
+    if len(images) % 2:
+        raise ValueError(f"halfway_quality takes 2 P images, two for each path; got {len(images)}")
+    shares = np.linspace(0, 1, 10)[[0, 4, 5, 9]]
+    codes = shape_codes(model, shape_tensor(images))
+    pairs = zip(codes[::2], codes[1::2], strict=True)
+    paths = np.stack([decoded_shapes(model, straight_path(*pair, shares)) for pair in pairs])
+    distances, energies, hues = path_quality(paths, shares, square)
+    return tuple(values[:, 1:3].mean(axis=1) for values in (distances, energies, hues))

@@ -1,4 +1,4 @@
-"""The network of implicit rank minimization: its sizes, its start, its fold, its penalties."""
+"""The network of implicit rank minimization: its sizes, start, fold, penalties and paths."""
 
 import math
 
@@ -16,13 +16,14 @@ from helpers.irmae import (
     cut_codes,
     decoded_shapes,
     fold,
+    halfway_quality,
     penalised_loss,
     shape_codes,
     shape_tensor,
     signal_sizes,
 )
 from helpers.pca import pca_from_covariance
-from helpers.shapes import draw_factors, draw_images
+from helpers.shapes import draw_factors, draw_images, path_quality
 from helpers.training import seeded, train
 
 
@@ -281,6 +282,23 @@ def test_penalties_that_are_none_are_refused(norm, weight):
         penalised_loss(norm, weight)
 
 
+# ---- an orthogonal start
+
+
+def test_orthogonal_layers_stretch_all_directions_alike_by_as_much_as_pytorch_s():
+    flat, steep = (network(linear_layers=4, orthogonal=o) for o in (True, False))
+    product = torch.linalg.multi_dot([layer.weight for layer in reversed(flat.linear)])
+    torch.testing.assert_close(torch.linalg.svdvals(product), torch.full((32,), 3**-2.0))
+    sizes = [torch.linalg.norm(model.linear[0].weight).item() for model in (flat, steep)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
+    values = torch.linalg.svdvals(
+        torch.linalg.multi_dot([layer.weight for layer in reversed(steep.linear)])
+    )
+    assert values[0] > 5 * values[16]
+    kept = network(linear_layers=1, orthogonal=True, start=3**0.5).linear[0].weight
+    torch.testing.assert_close(kept @ kept.T, torch.eye(32), atol=1e-5, rtol=0)
+
+
 # ---- codes and their spectrum
 
 
@@ -400,3 +418,24 @@ def test_all_components_change_nothing_and_none_leave_the_mean():
     other = PCA(2).fit(codes)
     wanted = decoded_shapes(model, other.inverse_transform(other.transform(few)))
     np.testing.assert_allclose(some, wanted, atol=1e-6)
+
+
+# ---- half-way
+
+
+@pytest.mark.parametrize("square", ["corner", "centre"])
+def test_halfway_is_the_middle_of_ten_steps_between_neighbours(square):
+    model, images = network(linear_layers=2, he_start=True), some_images(6).numpy()
+    found = halfway_quality(model, images, square)
+    codes, shares = shape_codes(model, torch.from_numpy(images)), np.linspace(0, 1, 10)
+    for i in range(3):
+        straight = codes[2 * i] + shares[:, None] * (codes[2 * i + 1] - codes[2 * i])
+        path = decoded_shapes(model, straight.astype(np.float32))[None]
+        for values, of_paths in zip(found, path_quality(path, shares, square), strict=True):
+            assert values[i] == pytest.approx(of_paths[0, 4:6].mean(), rel=1e-3)
+    assert [values.shape for values in found] == [(3,)] * 3
+
+
+def test_an_image_without_a_partner_is_refused():
+    with pytest.raises(ValueError, match="2 P images"):
+        halfway_quality(network(), some_images(3).numpy())

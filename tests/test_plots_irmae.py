@@ -96,8 +96,9 @@ def test_spectra_are_shares_of_the_largest_with_the_published_values_beside_them
         for name in MODELS:
             np.testing.assert_allclose(drawn(axes, name), SPECTRA[name] / SPECTRA[name].max())
         hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
-        assert [list(line.get_data()[1]) for line in hollow] == [[0.083, 0.01]]
+        assert [list(line.get_data()[1]) for line in hollow] == [[0.083, 0.01], []]  # and its name
         assert any(list(line.get_xdata()) == [6.5, 6.5] for line in axes.get_lines())
+    assert "hollow: the paper" in [t.get_text() for t in axes.get_legend().get_texts()]
     assert "hollow" in picture.alt
     assert "hollow" not in plot_spectra({"one": SPECTRA}).alt
 

@@ -13,6 +13,7 @@ from helpers.plots.style import (
     labels_apart,
     mosaic,
     new_picture,
+    show_rows,
     styled,
     to_png,
 )
@@ -99,6 +100,22 @@ def test_mosaic_places_every_image():
     assert sheet[3, [0, 4, 8]].tolist() == [4, 5, 0]
     assert sheet[2].tolist() == [0] * 11
     assert mosaic(np.ones((4, 2, 2, 3)), 2, gap=0).shape == (4, 4, 3)
+    lines = mosaic(images, 3, between=7)
+    assert (lines[2] == 7).all()
+    assert (lines[:, [3, 7]] == 7).all()
+    assert lines[:2, :3].tolist() == sheet[:2, :3].tolist()
+
+
+@pytest.mark.parametrize(
+    ("images", "line"), [(np.ones((2, 4, 4)), 0), (np.ones((2, 4, 4, 3)), 0.35)]
+)
+def test_rows_of_colour_images_have_lines_between_them(images, line):
+    axes = new_picture("Two rows.").subplots()
+    show_rows(axes, {"one": images, "two": images}, 2)
+    sheet = np.asarray(axes.get_images()[0].get_array())
+    assert (sheet[4] == line).all()
+    assert (sheet[:, 4] == line).all()
+    assert (sheet == line).sum() == sheet.size - images.size * 2
 
 
 def test_labels_that_would_overlap_are_moved_apart():

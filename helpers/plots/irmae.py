@@ -153,7 +153,7 @@ def plot_starts(
     Parameters
     ----------
     sizes : mapping from start to ndarray of shape (10,)
-        Encoder, then decoder.
+        Encoder, then decoder; as shares of how much the images differ.
     curves : mapping from start to mapping from model to ndarray of shape (epochs,)
         Held-out error after each epoch.
     grey : float
@@ -168,7 +168,7 @@ def plot_starts(
     )
     left, right = picture.subplots(1, 2)
     fills = ("white", None)
-    places = ((2.6, -3.5), (7.9, -0.5))
+    places = ((2.6, -3.5), (7.9, -1))
     colors = (GREY, PURPLE)
     for start, color, fill, place in zip(sizes, colors, fills, places, strict=True):
         look = {"color": color, "marker": "o", "mfc": fill}
@@ -182,17 +182,17 @@ def plot_starts(
     left.text(5.6, -6.8, "code")
     _powers(left, -6)
     left.set(
-        ylim=(-7, 0.2),
+        ylim=(-7, 0.9),
         xlabel="convolution: encoder | decoder",
-        title="difference between images, untrained",
+        title="difference left, untrained",
     )
     left.set_xticks(range(1, 11))
     right.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5, marker="")
     right.text(right.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
     ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
     right.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
-    right.set(xlabel="epochs", title="held-out error")
-    right.legend(frameon=False)
+    right.set(ylim=(None, np.log10(0.03)), xlabel="epochs", title="held-out error")
+    right.legend(frameon=False, loc="upper right")
     return picture
 
 
@@ -268,6 +268,10 @@ def plot_spectra(
         for i, (name, values) in enumerate((published or {}).items()):  # equal ones are nested
             look = LOOKS[name] | {"ls": "", "mfc": "none", "mew": 2, "ms": 14 - 2 * i}
             axes.plot(list(values), list(values.values()), **look)
+        if published:
+            axes.plot(
+                [], [], "o", mfc="none", color=BLACK, mew=2, ms=10, ls="", label="hollow: the paper"
+            )
         axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
         axes.set(xlim=(-0.5, 25), ylim=(-0.03, 1.02), title=title, xlabel="index, from 0")
     picture.axes[0].set_ylabel("share of the largest")
@@ -289,7 +293,7 @@ def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
         + "; later epochs are darker.",
         height=4.2,
     )
-    low, high = -10, 1  # powers of ten
+    low, high = -10, 2  # powers of ten
     for axes, (name, spectra) in zip(
         picture.subplots(1, len(models), sharey=True), models.items(), strict=True
     ):
@@ -492,7 +496,7 @@ def plot_quality(
         height=3.4 + 3 * (len(panels) // 2),
     )
     rows = -(-len(panels) // 2)
-    grid = picture.subplots(rows, 2, squeeze=False, sharex=True)
+    grid = picture.subplots(rows, 2, squeeze=False, sharex=True, sharey="col")
     for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
         for name, (mean, low, high) in curves.items():
             axes.plot(shares, mean, label=name, **LOOKS[name] | {"ms": 6})

@@ -24,6 +24,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DPI = 100
 SMALL_DPI = 80
 SMALL_COLORS = 32
+LINE_ON_BLACK = 0.35  # grey
 WIDTH = 10.0  # inches: 1,000 pixels, the width of a JupyterLab cell on a laptop
 STYLE = {
     "axes.prop_cycle": cycler(color=COLORS, linestyle=LINES, marker=MARKERS),
@@ -109,7 +110,7 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     return png.getvalue()
 
 
-def mosaic(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+def mosaic(images: np.ndarray, columns: int, gap: int = 1, between: float = 0) -> np.ndarray:
     """Images side by side in one array, row by row: one axis instead of dozens.
 
     Parameters
@@ -118,7 +119,9 @@ def mosaic(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     columns : int
         Images in a row; the last row is filled up with zeros.
     gap : int
-        Pixels of zeros between neighbours.
+        Pixels between neighbours.
+    between : float
+        Their value.
 
     Returns
     -------
@@ -127,6 +130,7 @@ def mosaic(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     count, height, width, *channels = images.shape
     rows = -(-count // columns)
     sheet = np.zeros((rows, columns, height + gap, width + gap, *channels), images.dtype)
+    sheet[:, :, height:] = sheet[:, :, :, width:] = between
     sheet[np.arange(count) // columns, np.arange(count) % columns, :height, :width] = images
     sheet = sheet.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap), *channels)
     return sheet[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
@@ -143,6 +147,8 @@ def show_rows(
 ) -> None:
     """Rows of as many images each in one axis, each row with its name before it.
 
+    Colour images, which are on black here, get grey lines between them.
+
     Parameters
     ----------
     rows : mapping from name to ndarray of shape (columns, H, W) or (columns, H, W, C)
@@ -150,7 +156,8 @@ def show_rows(
         Of the names; those without one are black.
     """
     stacked = np.concatenate(list(rows.values()))
-    show_image(axes, mosaic(stacked, columns, gap), **{"vmin": 0, "vmax": 1} | options)
+    between = LINE_ON_BLACK if stacked.ndim == 4 else 0
+    show_image(axes, mosaic(stacked, columns, gap, between), **{"vmin": 0, "vmax": 1} | options)
     height = axes.get_ylim()[0]
     for i, name in enumerate(rows):
         look = {"color": colors[name], "weight": "bold"} if name in (colors or {}) else {}
