@@ -361,6 +361,7 @@ def shape_run(
     penalty = f", {loss['norm']} penalty" if loss else ""
     written = "" if network else ", network as the paper writes it"
     written += ", orthogonal start" if network.get("orthogonal") else ""
+    written += f", a code of {network['latent']}" if "latent" in network else ""
     early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
     return NetworkRun(
         summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}{early}",
@@ -565,6 +566,13 @@ NETWORKS: dict[str, NetworkRun] = {
             "as-written": {"network": {}},
         }.items()
     },
+    "shapes-corner-ae-narrow": shape_run(
+        "corner",
+        **SHAPE_MODELS["ae"],
+        network=SHAPES_NETWORK | {"latent": 10},
+        epochs=SHAPES_EARLY,
+        keep=False,
+    ),
     "shapes-corner-irmae-4-orthogonal": shape_run(
         "corner",
         **SHAPE_MODELS["irmae-4"],
