@@ -308,7 +308,9 @@ def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
 def assert_judged_alike(model, square, recorded):
     """On the test images, a network of shapes does what is recorded of it."""
     images = experiments.shape_images(square, "test")
-    distances, energies, hues = halfway_quality(model, images[:400], square)
+    distances, energies, hues = halfway_quality(
+        model, images[: 2 * experiments.SHAPE_PAIRS], square
+    )
     halfway, recorded = recorded["halfway"], recorded["test"]
     np.testing.assert_allclose(halfway["distance"], distances, rtol=1e-3)
     np.testing.assert_allclose(halfway["energy"], energies, rtol=1e-3)
