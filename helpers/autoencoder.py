@@ -31,7 +31,7 @@ class ConvolutionalAutoencoder(nn.Module):
     """Images (B, 1, 28, 28) to codes (B, 32, 3, 3), 288 numbers, and back; every kernel is 3 × 3.
 
     Convolutions without padding shrink an image by 2, pooling halves it, transposed convolutions of
-    stride 2 double it.
+    stride 2 double it and add 2.
     """
 
     def __init__(self):

@@ -196,9 +196,9 @@ def loss_slope(product: np.ndarray, observed: np.ndarray) -> np.ndarray:
 def safe_step(observed: np.ndarray, depth: int) -> float:
     """Half of 1 / (N σ^{2−2/N}), with σ the largest singular value of M as guessed from what is seen.
 
-    N σ^{2−2/N} bounds the curvature of the loss at balanced factors whose product has largest
-    singular value σ; steps above two over the curvature don't settle. The guess: the observed
-    entries, zeros elsewhere, divided by the share that is seen.
+    N σ^{2−2/N} bounds the curvature of the loss at a solution with balanced factors whose product
+    has largest singular value σ; steps above two over the curvature don't settle there. The guess:
+    the observed entries, zeros elsewhere, divided by the share that is seen.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Maps of high-dimensional points in the plane, and how faithful they are.
 
-Settings and measures follow Kobak and Berens, "The art of using t-SNE for single-cell
-transcriptomics", 2019.
+Settings and all measures but trustworthiness (Venna and Kaski, 2001) follow Kobak and Berens, "The
+art of using t-SNE for single-cell transcriptomics", 2019.
 """
 
 import numpy as np

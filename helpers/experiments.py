@@ -115,6 +115,17 @@ SHAPE_MODELS = {
     "irmae-2": {"linear_layers": 2, "loss": {}},
     "irmae-4": {"linear_layers": 4, "loss": {}},
 }
+EARLY, AGAIN = {"epochs": SHAPES_EARLY}, {"epochs": SHAPES_EARLY, "seed": 1}
+SHAPE_COMPARISONS = {  # squares by their corner: a model, and what differs from its full run
+    "ae-early": ("ae", EARLY),
+    "ae-again": ("ae", AGAIN),
+    "ae-as-written": ("ae", {"network": {}}),
+    "ae-narrow": ("ae", EARLY | {"network": SHAPES_NETWORK | {"latent": 10}}),
+    "irmae-2-early": ("irmae-2", EARLY),
+    "irmae-2-again": ("irmae-2", AGAIN),
+    "irmae-2-as-written": ("irmae-2", {"network": {}}),
+    "irmae-4-orthogonal": ("irmae-4", EARLY | {"network": SHAPES_NETWORK | {"orthogonal": True}}),
+}
 
 
 def pca_fashion_mnist() -> dict:
@@ -556,30 +567,9 @@ NETWORKS: dict[str, NetworkRun] = {
         for model, options in SHAPE_MODELS.items()
     },
     **{
-        f"shapes-corner-{model}-{told}": shape_run(
-            "corner", **SHAPE_MODELS[model], **options, keep=False
-        )
-        for model in ("ae", "irmae-2")
-        for told, options in {
-            "early": {"epochs": SHAPES_EARLY},
-            "again": {"epochs": SHAPES_EARLY, "seed": 1},
-            "as-written": {"network": {}},
-        }.items()
+        f"shapes-corner-{name}": shape_run("corner", **SHAPE_MODELS[model], **options, keep=False)
+        for name, (model, options) in SHAPE_COMPARISONS.items()
     },
-    "shapes-corner-ae-narrow": shape_run(
-        "corner",
-        **SHAPE_MODELS["ae"],
-        network=SHAPES_NETWORK | {"latent": 10},
-        epochs=SHAPES_EARLY,
-        keep=False,
-    ),
-    "shapes-corner-irmae-4-orthogonal": shape_run(
-        "corner",
-        **SHAPE_MODELS["irmae-4"],
-        network=SHAPES_NETWORK | {"orthogonal": True},
-        epochs=SHAPES_EARLY,
-        keep=False,
-    ),
 }
 
 

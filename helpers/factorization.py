@@ -539,7 +539,7 @@ def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarr
     singular_values : ndarray of shape (k,)
         Descending.
     items : ndarray of shape (items, k)
-        Right singular vectors; the largest entry of each is positive.
+        Right singular vectors; the entry of largest size in each is positive.
     """
     Q, of_users = np.linalg.qr(model.user_factors)
     P, of_items = np.linalg.qr(model.item_factors)

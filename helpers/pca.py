@@ -140,7 +140,7 @@ def _result(data, mean, components, variances, total) -> PrincipalComponents:
 
 
 def fix_signs(directions: np.ndarray) -> np.ndarray:
-    """Of each direction (a row) and its opposite, the one whose largest entry is positive.
+    """Of each direction (a row) and its opposite, the one whose entry of largest size is positive.
 
     Of entries that are as large but for rounding, the first counts.
     """

@@ -92,7 +92,7 @@ def generate_ratings(
     """Ratings of Yelp's shape, and the structure that they were made from.
 
     A rating is mean + user bias + restaurant bias + taste · traits + noise, rounded to whole stars
-    and cut off at 1 and 5.
+    and cut off at 1 and 5. If the visit went wrong, ``BAD_VISIT`` is taken off and the noise is larger.
 
     Returns
     -------

@@ -85,6 +85,12 @@ def test_transposed_convolution_reaches_what_torch_says(size, kernel, stride, pa
         assert [float(count) for count in counts] == expected
 
 
+@pytest.mark.parametrize("extra", [-1, 2])
+def test_transposed_convolution_that_torch_refuses_is_refused(extra):
+    with pytest.raises(ValueError, match=f"below the stride 2, got {extra}"):
+        plot_transposed(3, 3, 2, 0, extra)
+
+
 def test_histories_show_both_runs():
     ours = [0.04, 0.02, 0.015, 0.012, 0.011]
     picture = plot_histories(ours, {0: 0.05, 4: 0.01}, title="t", lines={"PCA": 0.002})

@@ -108,7 +108,7 @@ def test_fits_mark_the_best_pass(model):
     circle = axes.get_lines()[2]
     assert (circle.get_xdata()[0], circle.get_ydata()[0]) == (1, 0.95)
     assert axes.get_ylim()[1] == 1.5
-    assert "ALS comes to a validation RMSE of 0.95" in picture.alt
+    assert "ALS is best at a validation RMSE of 0.95" in picture.alt
 
 
 def test_grid_frames_the_lowest_error(records):

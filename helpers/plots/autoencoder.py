@@ -117,8 +117,15 @@ def plot_transposed(size: int, kernel: int, stride: int, padding: int, extra: in
     size, kernel, stride, padding : int
         Number of inputs, length of the kernel, and how far apart and cut off its copies are laid.
     extra : int
-        The output padding: places added at the far end.
+        The output padding: places added at the far end, fewer than the stride.
+
+    Raises
+    ------
+    ValueError
+        If the output padding is not below the stride: there is no such layer.
     """
+    if not 0 <= extra < stride:
+        raise ValueError(f"output padding must be from 0 to below the stride {stride}, got {extra}")
     outputs = (size - 1) * stride - 2 * padding + kernel + extra
     first = np.arange(size) * stride - padding
     reached = np.zeros(outputs, int)

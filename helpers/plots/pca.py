@@ -349,7 +349,7 @@ def plot_walk(
         How far to go, in standard deviations of each component.
     """
     picture = new_picture(
-        f"Left: images as points by their first two coordinates, the classes named at their means, "
+        f"Left: images as points by their first two coordinates, the classes named near their means, "
         f"a cross at {first:g} and {second:g} standard deviations. Right: the image there.",
         height=4.4,
         layout=None,

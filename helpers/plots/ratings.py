@@ -149,7 +149,7 @@ def plot_fits(
         Upper end of the axis; a start may lie far above.
     """
     reached = "; ".join(  # not in which pass: where the curve is flat, that depends on the machine
-        f"{name} comes to a validation RMSE of {fit.history['validation'][fit.best]:.2f}"
+        f"{name} is best at a validation RMSE of {fit.history['validation'][fit.best]:.2f}"
         for name, fit in fits.items()
     )
     picture = new_picture(
