@@ -427,7 +427,7 @@ def plot_cut(
     if "pixels" in errors:
         place = len(ks) - 1, np.log10(errors["pixels"][len(ks) // 2]) + 0.04
         right.text(*place, "PCA of pixels", color=COLORS_OF["pixels"], ha="right", va="bottom")
-    ticks = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+    ticks = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
     low, high = right.get_ylim()
     shown_ticks = [t for t in ticks if low <= np.log10(t) <= high]
     right.set_yticks(np.log10(shown_ticks), [f"{t:g}" for t in shown_ticks])
