@@ -122,7 +122,7 @@ def plot_transposed(size: int, kernel: int, stride: int, padding: int, extra: in
     Raises
     ------
     ValueError
-        If the output padding is not below the stride: there is no such layer.
+        If the output padding is negative or not below the stride: there is no such layer.
     """
     if not 0 <= extra < stride:
         raise ValueError(f"output padding must be from 0 to below the stride {stride}, got {extra}")
