@@ -91,6 +91,7 @@ SHAPES = {"seed": 0}
 SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}
 SHAPES_JUDGED = 2_000  # validation images after each epoch
 SHAPES_NETWORK = {"he_start": True, "last_relu": False}  # by shapes-starts
+AUTHORS_NETWORK = {"last_relu": False, "small_kernels": True}
 SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
 SHAPES_EPOCHS = 100
 SHAPES_EARLY = 20  # epochs of the runs that are there to compare with
@@ -104,7 +105,7 @@ STARTS_TRAINING = SHAPES_TRAINING | {"epochs": 12, "seed": 0}
 STARTS = {
     "as written": {},
     "no ReLU at the code": {"last_relu": False},
-    "the authors' code": {"last_relu": False, "small_kernels": True},
+    "the authors' code": AUTHORS_NETWORK,
     "He's start": {"he_start": True},
     "He's start, no ReLU": {"he_start": True, "last_relu": False},
 }
@@ -125,6 +126,21 @@ SHAPE_COMPARISONS = {  # squares by their corner: a model, and what differs from
     "irmae-2-again": ("irmae-2", AGAIN),
     "irmae-2-as-written": ("irmae-2", {"network": {}}),
     "irmae-4-orthogonal": ("irmae-4", EARLY | {"network": SHAPES_NETWORK | {"orthogonal": True}}),
+    # the authors' code, as it is
+    "ae-authors": ("ae", {"network": AUTHORS_NETWORK}),
+    "irmae-2-authors": ("irmae-2", {"network": AUTHORS_NETWORK}),
+    "irmae-4-authors": ("irmae-4", {"network": AUTHORS_NETWORK}),
+    # one thing changed: how large the code is before training: total variance 4e-6
+    "irmae-2-small": ("irmae-2", {"network": SHAPES_NETWORK | {"start": 0.1}}),
+    **{
+        f"irmae-2-start-{factor}": (
+            "irmae-2",
+            EARLY | {"network": SHAPES_NETWORK | {"start": factor}},
+        )
+        for factor in (0.56, 0.32, 0.18)
+    },
+    "irmae-4-small": ("irmae-4", {"network": SHAPES_NETWORK | {"start": 0.42}}),
+    "ae-small": ("ae", EARLY | {"network": SHAPES_NETWORK | {"code_gain": 0.0034}}),
 }
 
 
@@ -314,36 +330,56 @@ def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
     return draw_images(shape_factors(part, n), square)
 
 
+def judge_shapes(model: "Module", images: np.ndarray) -> dict:
+    """What a run records of a network of shapes, on images (N, 3, 32, 32).
+
+    Returns
+    -------
+    dict
+        "error" and the part of it that is "hue", per pixel and channel; "spectrum", the variances
+        of the code along its axes, and "code_variance", their sum. With linear layers also
+        "spectrum_before" them and "layers", the singular values of their product.
+    """
+    from helpers.autoencoder import image_errors
+    from helpers.irmae import code_spectrum, decoded_shapes, fold, shape_codes, shape_tensor
+
+    tensor = shape_tensor(images)
+    codes = shape_codes(model, tensor)
+    spectrum = code_spectrum(codes)
+    _, hue = grey_and_hue_errors(images, decoded_shapes(model, codes))
+    row = {
+        "error": float(image_errors(model, tensor).mean()),
+        "hue": float(f"{hue:.4g}"),
+        "code_variance": float(f"{spectrum.sum():.4g}"),
+        "spectrum": rounded(spectrum),
+    }
+    if len(model.linear):
+        (product,) = fold(model).linear
+        before = shape_codes(model, tensor, before_linear=True)
+        row["spectrum_before"] = rounded(code_spectrum(before))
+        row["layers"] = rounded(
+            np.linalg.svd(product.weight.detach().cpu().double().numpy(), compute_uv=False)
+        )
+    return row
+
+
+def rounded(values: np.ndarray) -> list[float]:
+    """Four digits of each."""
+    return [float(f"{value:.4g}") for value in values]
+
+
 def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
     """Images of shapes; after each epoch the error and the spectra on some validation images."""
-    from helpers.autoencoder import image_errors
-    from helpers.irmae import (
-        code_spectrum,
-        halfway_quality,
-        penalised_loss,
-        shape_codes,
-        shape_tensor,
-    )
+    from helpers.irmae import halfway_quality, penalised_loss, shape_tensor
 
-    def rounded(values: np.ndarray) -> list[float]:
-        return [float(f"{value:.4g}") for value in values]
-
-    def judge(model: "Module", images) -> dict:
-        spectra = {"spectrum": code_spectrum(shape_codes(model, images))}
-        if len(model.linear):
-            before = shape_codes(model, images, before_linear=True)
-            spectra["spectrum_before"] = code_spectrum(before)
-        error = float(image_errors(model, images).mean())
-        return {"error": error} | {name: rounded(values) for name, values in spectra.items()}
-
-    validation = shape_tensor(shape_images(square, "validation"))
+    validation = shape_images(square, "validation")
 
     def results(model: "Module") -> dict:
         test = shape_images(square, "test")
         halfway = halfway_quality(model, test[: 2 * SHAPE_PAIRS], square)
         return {
-            "validation": judge(model, validation),
-            "test": judge(model, shape_tensor(test)),
+            "validation": judge_shapes(model, validation),
+            "test": judge_shapes(model, test),
             "halfway": dict(zip(("distance", "energy", "hue"), map(rounded, halfway), strict=True)),
         }
 
@@ -351,7 +387,7 @@ def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
         shape_tensor(shape_images(square, "train")),
         {
             "loss": penalised_loss(**loss),
-            "evaluate": lambda model: judge(model, validation[:SHAPES_JUDGED]),
+            "evaluate": lambda model: judge_shapes(model, validation[:SHAPES_JUDGED]),
         },
         results,
     )
@@ -373,6 +409,9 @@ def shape_run(
     written = "" if network else ", network as the paper writes it"
     written += ", orthogonal start" if network.get("orthogonal") else ""
     written += f", a code of {network['latent']}" if "latent" in network else ""
+    written += ", the authors' network" if network == AUTHORS_NETWORK else ""
+    written += f", linear layers × {network['start']} at the start" if "start" in network else ""
+    written += f", code × {network['code_gain']} at the start" if "code_gain" in network else ""
     early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
     return NetworkRun(
         summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}{early}",

@@ -45,6 +45,9 @@ class ShapeAutoencoder(nn.Module):
     start : float
         Factor on the start of the linear layers' weights, which is PyTorch's: uniform, of variance
         1 / (3 · latent). √3 lets them keep the size of what passes through.
+    code_gain : float
+        Factor on the start of the last convolution's weights, so that a network without linear
+        layers can start with as small a code as one with them.
     orthogonal : bool
         Whether the linear layers start as random orthogonal matrices of the same size as PyTorch's,
         which stretch all directions alike: so does their product.
@@ -70,6 +73,7 @@ class ShapeAutoencoder(nn.Module):
         bias: bool = False,
         output: str = "tanh",
         start: float = 1.0,
+        code_gain: float = 1.0,
         orthogonal: bool = False,
         he_start: bool = False,
     ):
@@ -104,6 +108,9 @@ class ShapeAutoencoder(nn.Module):
                 if orthogonal:
                     nn.init.orthogonal_(layer.weight, gain=3**-0.5)
                 layer.weight *= start
+            if code_gain != 1:
+                last_convolution = [c for c in self.convolutions if isinstance(c, nn.Conv2d)][-1]
+                last_convolution.weight *= code_gain
 
     def encode(self, images: Tensor) -> Tensor:
         return self.linear(self.convolutions(images))

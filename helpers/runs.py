@@ -144,9 +144,11 @@ def run_network(
         size = path.stat().st_size
         stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
     timing = read_tensors(state_path(name))[1]["timing"]
+    untrained = spec.build(**spec.network).to(device)
     return {
         "configuration": spec.configuration,
         "epochs": epochs,
+        "untrained": evaluated(untrained, prepared.train.get("evaluate")),
         "history": columns(history),
         "results": evaluated(judged, prepared.results),
         **stored,
@@ -193,8 +195,9 @@ def epochs_behind(name: str) -> int:
 
 
 def columns(rows: Sequence[Mapping]) -> dict[str, list]:
-    """A table given row by row, column by column."""
-    return {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
+    """A table given row by row, column by column; None where a row lacks what another has."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def print_progress(name: str, epochs: int) -> Callable[[int, float, Mapping], None]:

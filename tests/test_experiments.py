@@ -168,7 +168,7 @@ def test_shapes_are_the_same_each_time_and_the_first_of_them(square):
     assert np.array_equal(images, draw_images(factors, square))
 
 
-EARLY = ("-early", "-again", "-orthogonal", "-narrow")
+EARLY = ("-early", "-again", "-orthogonal", "-narrow", "ae-small", "-0.56", "-0.32", "-0.18")
 
 
 def test_runs_of_shapes_are_the_paper_s():
@@ -183,14 +183,39 @@ def test_runs_of_shapes_are_the_paper_s():
         assert spec.network["seed"] == spec.training["seed"] == name.endswith("-again")
         model = spec.build(**spec.network)
         assert len(model.linear) == spec.network["linear_layers"]
-        as_written = name.endswith("-as-written")
+        as_written, authors = name.endswith("-as-written"), name.endswith("-authors")
         assert isinstance(model.convolutions[-2], nn.ReLU) == as_written
-        assert spec.network.get("he_start", False) != as_written
-        assert spec.keep != name.endswith((*EARLY, "-as-written"))
+        assert spec.network.get("he_start", False) != (as_written or authors)
+        small = sum(
+            layer.kernel_size == (2, 2) for layer in model.modules() if is_convolution(layer)
+        )
+        assert small == 2 * authors
         missing = 32 - spec.network.get("latent", 32)  # each a kernel into the code and one out
         count = 1_642_467 - missing * (2 * 256 * 4**2 + 1) + 32**2 * len(model.linear)
-        assert parameter_count(model) == count
+        assert parameter_count(model) == count - authors * 2 * 32 * 256 * (4**2 - 2**2)
         assert spec.configuration.get("loss", {}) == spec.loss
+    assert {name for name, run in shapes.items() if run.keep} == {
+        f"shapes-{square}-{model}"
+        for square in experiments.SQUARES
+        for model in experiments.SHAPE_MODELS
+    }
+
+
+def is_convolution(layer):
+    return isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+
+
+def test_small_starts_have_codes_of_one_variance():
+    variances = {}
+    for name in ("irmae-2-small", "irmae-4-small", "ae-small", "irmae-2"):
+        spec = NETWORKS[f"shapes-corner-{name}"]
+        judged = experiments.judge_shapes(
+            spec.build(**spec.network), experiments.shape_images("corner", "validation", 2000)
+        )
+        variances[name] = judged["code_variance"]
+    large = variances.pop("irmae-2")
+    assert large > 1000 * max(variances.values())
+    assert max(variances.values()) < 1.1 * min(variances.values())
 
 
 @pytest.fixture
@@ -220,9 +245,16 @@ def test_networks_of_shapes_are_judged_by_error_and_spectra(few_shapes, layers):
         expected = {"spectrum": model.linear(before)}
         if layers:
             expected["spectrum_before"] = before
-        assert set(found) == {"error", *expected}
-        error = (model(batch) - batch).square().mean().item()
-        assert found["error"] == pytest.approx(error, rel=1e-5)
+            product = (model.linear[1].weight @ model.linear[0].weight).detach()
+            values = np.linalg.svd(product.double(), compute_uv=False)
+            np.testing.assert_allclose(found.pop("layers"), values, rtol=1e-3, atol=1e-6)
+        assert set(found) == {"error", "hue", "code_variance", *expected}
+        off = (model(batch) - batch).detach()
+        assert found["error"] == pytest.approx(off.square().mean().item(), rel=1e-5)
+        hue = (off - off.mean(dim=1, keepdim=True)).square().mean().item()
+        assert found["hue"] == pytest.approx(hue, rel=1e-3)
+        variance = model.linear(before).var(dim=0, correction=0).sum().item()
+        assert found["code_variance"] == pytest.approx(variance, rel=1e-3)
         for name, codes in expected.items():
             values = np.linalg.eigvalsh(np.cov(codes.detach().T, bias=True))[::-1]
             np.testing.assert_allclose(found[name], values, rtol=2e-3, atol=1e-5 * values[0])
@@ -275,12 +307,32 @@ def test_starts_are_compared_by_the_parts_of_their_errors(few_shapes, monkeypatc
 SHIPPED = [name for name in NETWORKS if NETWORKS[name].keep]
 
 
+# Runs that have not got far enough yet to leave a manifest.
+UNDER_WAY = {
+    f"shapes-corner-{name}"
+    for name in (
+        "ae-authors",
+        "irmae-2-authors",
+        "irmae-4-authors",
+        "irmae-2-small",
+        "irmae-4-small",
+        "ae-small",
+        "irmae-2-start-0.56",
+        "irmae-2-start-0.32",
+        "irmae-2-start-0.18",
+    )
+}
+
+
 @pytest.mark.parametrize("name", names())
-def test_every_experiment_has_its_manifest(name):
-    assert load_manifest(name)["experiment"] == name
+def test_every_experiment_has_its_manifest_unless_it_is_under_way(name):
+    if name in UNDER_WAY:
+        assert not runs.manifest_path(name).exists()
+    else:
+        assert load_manifest(name)["experiment"] == name
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - UNDER_WAY))
 def test_manifest_of_a_network_is_of_the_run_as_it_is_now(name):
     manifest, spec = load_manifest(name), NETWORKS[name]
     assert manifest["configuration"] == spec.configuration
@@ -316,18 +368,16 @@ def assert_judged_alike(model, square, recorded):
     np.testing.assert_allclose(halfway["energy"], energies, rtol=1e-3)
     # of two shapes as near as each other, another processor may find the other
     assert np.isclose(halfway["hue"], hues, rtol=1e-3, atol=1e-4).mean() > 0.95
-    test = shape_tensor(images)
-    assert len(test) == 10_000
-    assert image_errors(model, test).mean().item() == pytest.approx(recorded["error"], rel=1e-4)
-    spectra = {"spectrum": shape_codes(model, test)}
-    if len(model.linear):
-        spectra["spectrum_before"] = shape_codes(model, test, before_linear=True)
-    assert set(recorded) == {"error", *spectra}
-    for name, codes in spectra.items():
-        found = code_spectrum(codes)
+    assert len(images) == 10_000
+    found = experiments.judge_shapes(model, images)
+    # manifests of runs that began before more was recorded have these alone
+    oldest = {"error", "spectrum"} | ({"spectrum_before"} if len(model.linear) else set())
+    assert oldest <= set(recorded) <= set(found)
+    for name, values in recorded.items():
         # manifests round to four digits; what is a millionth of the largest is float32's rounding
-        least = 1e-6 * found[0]
-        np.testing.assert_allclose(recorded[name], found, rtol=1e-3, atol=least, err_msg=name)
+        least = 1e-6 * np.max(values)
+        np.testing.assert_allclose(found[name], values, rtol=1e-3, atol=least, err_msg=name)
+    assert found["error"] == pytest.approx(recorded["error"], rel=1e-4)
 
 
 def test_maps_are_checked_and_named():
@@ -383,7 +433,8 @@ def test_no_stray_checkpoint_or_manifest_ships():
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
     assert checkpoints == {checkpoint_path(name).name for name in SHIPPED}
     manifests = {path.name for path in runs.MANIFESTS.iterdir()}
-    expected = {manifest_path(name).name for name in names()} | {spark_als.RECORD.name}
+    expected = {manifest_path(name).name for name in {*names()} - UNDER_WAY}
+    expected |= {spark_als.RECORD.name}
     assert manifests == expected
 
 

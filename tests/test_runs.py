@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -213,6 +214,34 @@ def test_command_runs_networks_and_prints_epochs(net, monkeypatch, capsys):
 def test_columns_of_no_rows():
     assert columns([]) == {}
     assert columns([{"a": 1, "b": 2}, {"a": 3, "b": 4}]) == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_a_column_that_comes_later_is_kept(net):
+    assert columns([{"a": 1}, {"a": 2, "b": 3}, {"b": 4}]) == {"a": [1, 2, None], "b": [None, 3, 4]}
+    # as when a run goes on with a later version of the course that records more
+    first, later = toy_network(epochs=1), toy_network(epochs=3)
+    prepare = first.prepare
+    use_folder(net, net=replace(first, prepare=lambda: forget(prepare(), "error")))
+    run("net")
+    use_folder(net, net=later)
+    history = run("net")["history"]
+    assert history["error"][0] is None
+    assert None not in [*history["error"][1:], *history["mode"], *history["train_loss"]]
+
+
+def forget(prepared, name):
+    """What a run needs, of a version that does not record this column."""
+    judge = prepared.train["evaluate"]
+    without = lambda model: {k: v for k, v in judge(model).items() if k != name}  # noqa: E731
+    return replace(prepared, train=prepared.train | {"evaluate": without})
+
+
+def test_the_network_before_training_is_judged_too(net):
+    manifest = run("net")
+    spec = experiments.NETWORKS["net"]
+    untrained = spec.prepare().train["evaluate"](spec.build(**spec.network).eval())
+    assert manifest["untrained"] == untrained
+    assert manifest["untrained"]["error"] > manifest["history"]["error"][0]
 
 
 # One interpreter forks: importing torch once for each kill would take a minute.

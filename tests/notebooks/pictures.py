@@ -6,8 +6,11 @@ letters move by a pixel.
 """
 
 import base64
+import hashlib
 import io
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,16 +39,20 @@ def difference(saved: list, fresh: list) -> str:
     for i, (a, b) in enumerate(zip(before, after, strict=True)):
         if a.size != b.size:
             return f"picture {i}: saved with {a.size} pixels, drawn with {b.size}"
-        off = np.abs(np.asarray(a.convert("L"), float) - np.asarray(b.convert("L"), float))
-        if a.info.get("Software") == b.info.get("Software"):
-            measured, allowed = largest_block_mean(off), LOCAL_TOLERANCE
-        else:
-            measured, allowed = off.mean(), GLOBAL_TOLERANCE
+        measured, allowed = deviation(a, b)
         if measured > allowed:
             return (
                 f"picture {i}: pixels differ by {measured:.1f} grey levels, allowed are {allowed}"
             )
     return ""
+
+
+def deviation(saved: Image.Image, fresh: Image.Image) -> tuple[float, float]:
+    """By how many grey levels two pictures of one size differ, and how many are allowed."""
+    off = np.abs(np.asarray(saved.convert("L"), float) - np.asarray(fresh.convert("L"), float))
+    if saved.info.get("Software") == fresh.info.get("Software"):
+        return largest_block_mean(off), LOCAL_TOLERANCE
+    return float(off.mean()), GLOBAL_TOLERANCE
 
 
 def largest_block_mean(values: np.ndarray) -> float:
@@ -57,11 +64,37 @@ def largest_block_mean(values: np.ndarray) -> float:
     return float(blocks.mean(axis=(1, 3)).max())
 
 
+def pytest_addoption(parser):
+    parser.addoption("--outputs", type=Path, help="file that gets a line of JSON for each cell")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """After nbval has run a cell and compared its text, compare its pictures."""
-    result = yield
-    fresh = getattr(item, "test_outputs", None)
-    if fresh and item.options["check"] and (words := difference(item.cell.outputs, fresh)):
-        pytest.fail(f"{words}. `make run` saves the new ones", pytrace=False)
+    try:
+        result = yield
+        fresh = getattr(item, "test_outputs", None)
+        if fresh and item.options["check"] and (words := difference(item.cell.outputs, fresh)):
+            pytest.fail(f"{words}. `make run` saves the new ones", pytrace=False)
+    except BaseException as error:
+        record(item, str(error) or type(error).__name__)
+        raise
+    record(item, "")
     return result
+
+
+def record(item, failed: str) -> None:
+    """Write what a cell gave, for :mod:`tests.notebooks.portable`, if that is asked for."""
+    path, fresh = item.config.getoption("--outputs"), getattr(item, "test_outputs", None)
+    if path is None or fresh is None:
+        return
+    pairs = zip(pictures(item.cell.outputs), pictures(fresh), strict=False)
+    row = {
+        "cell": f"{item.parent.name}: {item.name}",
+        "failed": failed,
+        "compared": item.options["check"],
+        "bytes": hashlib.sha256(repr(fresh).encode()).hexdigest(),
+        "deviations": [round(deviation(a, b)[0], 3) for a, b in pairs if a.size == b.size],
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")

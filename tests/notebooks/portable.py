@@ -1,0 +1,127 @@
+"""Every notebook under other instruction sets and other numbers of threads: ``make portable``.
+
+One machine can't see what differs on another. Here the libraries are told, by environment
+variables, to compute as an older processor would, or on other numbers of threads: sums are taken in
+another order, and the last digits change. What a notebook shows must not. A setting counts only if
+some output's bytes differ under it; the table says how far each picture moved, of the tolerance
+that :mod:`tests.notebooks.pictures` allows.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from helpers.storage import ROOT
+from tests.notebooks.execute import course_notebooks
+from tests.notebooks.pictures import LOCAL_TOLERANCE
+
+SHOWN = 5  # pictures named for each setting
+
+
+def threads(count: int) -> dict[str, str]:
+    """So many threads in every library."""
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    return {f"{library}_NUM_THREADS": str(count) for library in libraries}
+
+
+ONE = threads(1)
+AS_IT_IS = "as it is"
+SETTINGS: dict[str, dict[str, str]] = {
+    AS_IT_IS: {},
+    "one thread": ONE,
+    "four threads": threads(4),
+    # one thread each, so that two of them can run side by side
+    "torch: no AVX": ONE | {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "torch: AVX2": ONE | {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "MKL: as on any processor": ONE | {"MKL_CBWR": "COMPATIBLE"},
+    "OpenBLAS: Nehalem": ONE | {"OPENBLAS_CORETYPE": "Nehalem"},
+    "OpenBLAS: Haswell": ONE | {"OPENBLAS_CORETYPE": "Haswell"},
+    "NumPy: no AVX2": ONE | {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX"},
+    "Numba: any processor": ONE | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+}
+
+
+def compared_with(setting: str) -> str:
+    """The setting that differs from this one in nothing but what its name says."""
+    alone = SETTINGS[setting] in (ONE, threads(4))
+    return AS_IT_IS if alone else "one thread"
+
+
+def outputs_under(setting: str, notebooks: list[Path], folder: Path) -> dict[str, dict]:
+    """Run notebooks under a setting; returns a record of each cell, by its name in pytest."""
+    record = folder / f"{list(SETTINGS).index(setting)}.jsonl"
+    command = [sys.executable, "-m", "pytest", "-p", "tests.notebooks.pictures", "-q"]
+    command += ["-p", "no:cacheprovider", f"--outputs={record}", *map(str, notebooks)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | SETTINGS[setting], capture_output=True, text=True
+    )
+    record.with_suffix(".txt").write_text(done.stdout + done.stderr)
+    if not record.exists():
+        raise SystemExit(f"{setting}: no notebook ran\n{done.stdout}{done.stderr}")
+    print(f"{setting}: {done.stdout.splitlines()[-1]}", flush=True)
+    rows = map(json.loads, record.read_text().splitlines())
+    return {row.pop("cell"): row for row in rows}
+
+
+def run_all(chosen: list[str], notebooks: list[Path], folder: Path) -> dict[str, dict]:
+    """Outputs under each setting: those of one thread two at a time, the others alone."""
+    narrow = [s for s in chosen if SETTINGS[s].items() >= ONE.items()]
+    found = {s: outputs_under(s, notebooks, folder) for s in chosen if s not in narrow}
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = pool.map(lambda s: outputs_under(s, notebooks, folder), narrow)
+        return found | dict(zip(narrow, outcomes, strict=True))
+
+
+def report(found: Mapping[str, Mapping[str, dict]]) -> bool:
+    """Print what moved under each setting; returns whether all notebooks passed."""
+    for setting, cells in found.items():
+        failed = [name for name, cell in cells.items() if cell["failed"]]
+        reference = found.get(compared_with(setting), {})
+        moved = [n for n in cells if n in reference and cells[n]["bytes"] != reference[n]["bytes"]]
+        verdict = "RED" if failed else "green"
+        if setting not in found or cells is reference:
+            told = ""
+        else:
+            told = f", {len(moved)} outputs with other bytes than “{compared_with(setting)}”"
+            told += "" if moved else ": does not count on this processor"
+        print(f"\n{setting}: {verdict}, {len(cells)} cells{told}")
+        largest = sorted(
+            ((max(cell["deviations"], default=0.0), name) for name, cell in cells.items()),
+            reverse=True,
+        )
+        for deviation, name in largest[:SHOWN]:
+            if deviation:
+                print(f"  {deviation:6.2f} of {LOCAL_TOLERANCE} grey levels  {name}")
+        for name in failed:
+            print(f"  FAILED {name}: {cells[name]['failed']}")
+    return not any(cell["failed"] for cells in found.values() for cell in cells.values())
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.notebooks.portable")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of them by default")
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME")
+    parser.add_argument("--keep", type=Path, help="folder for what pytest said")
+    arguments = parser.parse_args()
+    chosen = arguments.settings or list(SETTINGS)
+    chosen += [compared_with(s) for s in chosen if compared_with(s) not in chosen]
+    chosen = [s for s in SETTINGS if s in chosen]
+    print(platform.processor() or platform.machine(), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        found = run_all(chosen, arguments.notebooks or course_notebooks(), folder)
+    if not report(found):
+        raise SystemExit("Some notebook shows something else under another setting.")
+
+
+if __name__ == "__main__":
+    main()
