@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from helpers import experiments, runs, spark_als
-from helpers.autoencoder import image_errors, parameter_count, reconstruction_errors, to_tensor
+from helpers.autoencoder import parameter_count, reconstruction_errors, to_tensor
 from helpers.experiments import (
     NETWORKS,
     completion,
@@ -23,7 +23,6 @@ from helpers.experiments import (
 from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.irmae import (
-    code_spectrum,
     decoded_shapes,
     halfway_quality,
     penalised_loss,

@@ -15,12 +15,15 @@ from tests.notebooks.execute import ROOT, cover, cover_path, exercise_path, stud
 MAX_BYTES = 3_000_000
 MAX_LINES = 12  # of a lesson; a solution may have a few more
 MAX_LINES_OF_SOLUTION = 15
-# Cells whose outputs nbval doesn't compare, as "notebook: cell id", each with its reason.
+# Cells whose pictures are not compared, as what a training here draws differs between processors:
+# "notebook: cell id", and the cell whose assertion says how good the training must have been.
+MAX_IGNORED = 6
 IGNORED_OUTPUTS: dict[str, str] = {
-    "03_fashion_mnist_autoencoder.ipynb: c24": "a live training: pictures differ between machines",
-    "03_fashion_mnist_autoencoder.ipynb: c91": "a live training: pictures differ between machines",
-    "05_irmae.ipynb: c17": "a live training: pictures differ between machines",
-    "05_irmae.ipynb: c20": "its reconstructions: they differ as well",
+    "03_fashion_mnist_autoencoder.ipynb: c08": "c08",
+    "03_fashion_mnist_autoencoder.ipynb: c24": "c25",
+    "03_fashion_mnist_autoencoder.ipynb: c91": "c91",
+    "05_irmae.ipynb: c17": "c17",
+    "05_irmae.ipynb: c20": "c20",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -49,7 +52,7 @@ def no_errors(path: Path, notebook) -> list[str]:
 
 
 def ignored_outputs_are_listed(path: Path, notebook) -> list[str]:
-    """Outputs that nbval ignores are few, and stand with their reason in IGNORED_OUTPUTS."""
+    """Outputs that nbval ignores stand in IGNORED_OUTPUTS, each with an assertion that bounds it."""
     faults = []
     for cell in _code(notebook):
         marked = {"nbval-ignore-output", "nbval-skip"} & set(cell.metadata.get("tags", []))

@@ -1,0 +1,51 @@
+"""Which names a cell of a notebook defines and which it needs, without running it."""
+
+import symtable
+from collections.abc import Iterator
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+
+def plain_source(cell) -> str:
+    """A cell as Python: magics become calls."""
+    return TransformerManager().transform_cell(cell.source)
+
+
+def defined_names(cell) -> set[str]:
+    """Names to which a cell gives a value that later cells see."""
+    table = symtable.symtable(plain_source(cell), cell.id, "exec")
+    return {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported()
+    }
+
+
+def used_names(cell) -> set[str]:
+    """Names of the notebook or of Python that a cell looks up, in its functions too."""
+    return set(_looked_up(symtable.symtable(plain_source(cell), cell.id, "exec")))
+
+
+def _looked_up(table: symtable.SymbolTable) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        outside = table.get_type() == "module" or symbol.is_global()
+        if outside and symbol.is_referenced():
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from _looked_up(child)
+
+
+def cells_needed(cells: list, wanted) -> list:
+    """Of a notebook's code cells those that ``wanted``, one of them, needs, and itself, in order.
+
+    For each name that a cell uses, that is the nearest cell before it that defines it.
+    """
+    found, todo = {cells.index(wanted)}, [cells.index(wanted)]
+    while todo:
+        place = todo.pop()
+        for name in used_names(cells[place]):
+            before = (i for i in range(place - 1, -1, -1) if name in defined_names(cells[i]))
+            if (source := next(before, None)) is not None and source not in found:
+                found.add(source)
+                todo.append(source)
+    return [cells[i] for i in sorted(found)]

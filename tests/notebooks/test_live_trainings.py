@@ -1,0 +1,64 @@
+"""What is drawn of a live training isn't compared; an assertion beside it stops a broken one."""
+
+import matplotlib
+import pytest
+
+from helpers import display, training
+from helpers.storage import ROOT
+from tests.notebooks import guards
+from tests.notebooks.names import cells_needed, defined_names, plain_source, used_names
+
+
+def test_few_outputs_are_ignored():
+    assert len(guards.IGNORED_OUTPUTS) <= guards.MAX_IGNORED
+
+
+@pytest.fixture
+def broken_training(monkeypatch):
+    """`train` takes a step an epoch at a learning rate of 0, and pictures are not drawn."""
+    train = training.train
+
+    def without_learning(model, images, *, batch_size, **options):
+        options |= {"learning_rate": 0.0, "batch_size": batch_size}
+        return train(model, images[:batch_size], **options)
+
+    monkeypatch.setattr(training, "train", without_learning)
+    monkeypatch.setattr(display, "display", lambda *_, **__: None)
+    matplotlib.use("agg")
+
+
+@pytest.mark.parametrize(("place", "bound"), guards.IGNORED_OUTPUTS.items())
+def test_a_broken_training_fails_the_assertion_beside_its_picture(place, bound, broken_training):
+    name, id_ = place.split(": ")
+    notebook = guards.read(ROOT / "notebooks" / name)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    by_id = {cell.id: cell for cell in cells}
+    assert "train(" in "".join(cell.source for cell in cells_needed(cells, by_id[id_]))
+    *before, bounded = cells_needed(cells, by_id[bound])
+    space = {"display": lambda *_, **__: None}
+    for cell in before:
+        if cell.id == "c17" and bound != "c17":  # it has a bound of its own, that stops it first
+            cell.source = "\n".join(x for x in cell.source.split("\n") if x[:6] != "assert")
+        exec(compile(plain_source(cell), f"{name} {cell.id}", "exec"), space)
+    with pytest.raises(AssertionError) as failed:
+        exec(compile(plain_source(bounded), f"{name} {bound}", "exec"), space)
+    assert failed.traceback[-1].path.name.endswith(f"{name} {bound}")
+
+
+def test_names_of_a_cell():
+    from nbformat.v4 import new_code_cell
+
+    cells = [
+        new_code_cell("import numpy as np\nfrom a.b import c"),
+        new_code_cell("x = np.ones(3)\ny: int = 2\nfor i in range(2):\n    z = [c(j) for j in x]"),
+        new_code_cell("def f(u, v=y):\n    w = u + x\n    return w\n\n\nx += 1"),
+        new_code_cell("%matplotlib inline\nf(z)"),
+    ]
+    assert defined_names(cells[0]) == {"np", "c"}
+    assert defined_names(cells[1]) == {"x", "y", "z", "i"}
+    assert used_names(cells[1]) >= {"np", "range", "c", "x"}
+    assert defined_names(cells[2]) == {"f", "x"}
+    assert {"y", "x"} <= used_names(cells[2])
+    assert not {"u", "w", "v"} & used_names(cells[2])
+    assert cells_needed(cells, cells[3]) == cells
+    assert cells_needed(cells, cells[1]) == cells[:2]
