@@ -42,7 +42,7 @@ def test_a_broken_training_fails_the_assertion_beside_its_picture(place, bound, 
         exec(compile(plain_source(cell), f"{name} {cell.id}", "exec"), space)
     with pytest.raises(AssertionError) as failed:
         exec(compile(plain_source(bounded), f"{name} {bound}", "exec"), space)
-    assert failed.traceback[-1].path.name.endswith(f"{name} {bound}")
+    assert str(failed.traceback[-1].path).endswith(f"{name} {bound}")
 
 
 def test_names_of_a_cell():
