@@ -25,26 +25,32 @@ def show_source(*functions: Callable) -> None:
     display({"text/markdown": f"```python\n{source}\n```", "text/plain": source}, raw=True)
 
 
-def show_table(columns: Mapping[str, tuple[Sequence, str]]) -> None:
-    """Display columns of equal length as a table.
+def show_table(
+    rows: Sequence[Mapping[str, object]], formats: Mapping[str, str] | None = None
+) -> None:
+    """Display rows as a table.
 
     Parameters
     ----------
-    columns : mapping from heading to (values, format)
-        A format like ".3f", or "" for values as they are. Print no more digits than are the same
-        on every machine: saved notebooks are compared.
+    rows : sequence of mapping from heading to value
+        All with the same headings in the same order.
+    formats : mapping from heading to format, optional
+        Such as ".3f"; other values are shown as they are. Show no more digits than are the same on
+        every machine: saved notebooks are compared.
 
     Raises
     ------
     ValueError
-        If the columns differ in length.
+        If there is no row, rows have different headings, or a format belongs to none.
     """
-    lengths = {heading: len(values) for heading, (values, _) in columns.items()}
-    if len(set(lengths.values())) != 1:
-        raise ValueError(f"columns differ in length: {lengths}")
-    cells = [[format(value, spec) for value in values] for values, spec in columns.values()]
-    rows = [list(columns), ["--:"] * len(columns), *zip(*cells, strict=True)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    formats, headings = formats or {}, list(rows[0]) if rows else []
+    if not headings or any(list(row) != headings for row in rows):
+        raise ValueError(f"rows must have the same headings, got {[list(row) for row in rows]}")
+    if unknown := formats.keys() - set(headings):
+        raise ValueError(f"formats names {sorted(unknown)}, but the headings are {headings}")
+    cells = [[format(value, formats.get(name, "")) for name, value in row.items()] for row in rows]
+    lines = [headings, ["--:"] * len(headings), *cells]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     display({"text/markdown": table, "text/plain": table}, raw=True)
 
 

@@ -26,7 +26,7 @@ def explore(
     figure: Callable[..., Picture],
     /,
     *,
-    start: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
     **controls: Choices,
 ) -> None:
     """Show a figure function with a control for each of its arguments.
@@ -39,16 +39,16 @@ def explore(
     figure : callable
         Takes the controls' names as keyword arguments and returns a Picture. It should be pure
         and answer within 100 ms.
-    start : mapping, optional
+    initial : mapping, optional
         Value at which a control starts; the middle one of its values otherwise.
     **controls : sequence of numbers, or of anything else, or mapping from label to value
         A sequence of numbers becomes a slider over them; other values become a menu. Any name
-        but "start" will do.
+        but "initial" will do.
 
     Raises
     ------
     TypeError, ValueError
-        If there is no control, a control has no values, or ``start`` names none of them.
+        If there is no control, a control has no values, or ``initial`` names none of them.
     Exception
         Whatever ``figure`` raises while the frames are drawn. Later, when a control is moved,
         an error appears in place of the picture.
@@ -61,7 +61,7 @@ def explore(
     options = {name: labelled_values(name, choices) for name, choices in controls.items()}
     if not options:
         raise ValueError("explore needs at least one control, e.g. explore(figure, k=range(10))")
-    at = start_indices(options, start or {})
+    at = initial_indices(options, initial or {})
     page, picture = static_view(figure, options, at)
     display(
         live_view(figure, options, at)._repr_mimebundle_()
@@ -83,20 +83,24 @@ def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
     return pairs
 
 
-def start_indices(options: dict[str, list[tuple[str, Any]]], start: Mapping[str, Any]) -> list[int]:
-    """Position of each control's start among its values."""
-    if not isinstance(start, Mapping):
-        raise TypeError(f"start must map controls to values, e.g. {{'k': 16}}, got {start!r}")
-    if unknown := set(start) - set(options):
-        raise ValueError(f"start names {sorted(unknown)}, but the controls are {sorted(options)}")
+def initial_indices(
+    options: dict[str, list[tuple[str, Any]]], initial: Mapping[str, Any]
+) -> list[int]:
+    """Position of each control's first value among its values."""
+    if not isinstance(initial, Mapping):
+        raise TypeError(f"initial must map controls to values, e.g. {{'k': 16}}, got {initial!r}")
+    if unknown := set(initial) - set(options):
+        raise ValueError(f"initial names {sorted(unknown)}, but the controls are {sorted(options)}")
     indices = []
     for name, pairs in options.items():
-        if name not in start:
+        if name not in initial:
             indices.append(len(pairs) // 2)
             continue
-        matches = [i for i, (_, value) in enumerate(pairs) if _is_same(value, start[name])]
+        matches = [i for i, (_, value) in enumerate(pairs) if _is_same(value, initial[name])]
         if not matches:
-            raise ValueError(f"start of control {name!r} is {start[name]!r}: not one of its values")
+            raise ValueError(
+                f"initial of control {name!r} is {initial[name]!r}: not one of its values"
+            )
         indices.append(matches[0])
     return indices
 

@@ -68,7 +68,8 @@ def test_what_has_no_source_is_refused():
 
 
 def test_table_has_headings_and_formatted_rows(shown):
-    show_table({"k": ([2, 16], ""), "error": ([0.04614, 0.02045], ".3f")})
+    rows = [{"k": 2, "error": 0.04614}, {"k": 16, "error": 0.02045}]
+    show_table(rows, {"error": ".3f"})
     assert shown[0]["text/markdown"].splitlines() == [
         "| k | error |",
         "| --: | --: |",
@@ -77,9 +78,17 @@ def test_table_has_headings_and_formatted_rows(shown):
     ]
 
 
-def test_columns_of_different_length_are_named(shown):
-    with pytest.raises(ValueError, match=r"differ in length: \{'a': 1, 'b': 2\}"):
-        show_table({"a": ([1], ""), "b": ([1, 2], "")})
+@pytest.mark.parametrize(
+    ("rows", "formats", "message"),
+    [
+        ([], {}, "must have the same headings"),
+        ([{"a": 1}, {"a": 1, "b": 2}], {}, r"got \[\['a'\], \['a', 'b'\]\]"),
+        ([{"a": 1}], {"b": ".3f"}, r"formats names \['b'\]"),
+    ],
+)
+def test_rows_that_make_no_table_are_named(shown, rows, formats, message):
+    with pytest.raises(ValueError, match=message):
+        show_table(rows, formats)
     assert shown == []
 
 

@@ -16,7 +16,7 @@ from helpers.explore import (
     explore,
     labelled_values,
     live_view,
-    start_indices,
+    initial_indices,
     static_indices,
     static_view,
 )
@@ -53,7 +53,7 @@ def pixels(url: str) -> np.ndarray:
 
 
 def test_one_output_in_three_forms_with_a_description(displayed):
-    explore(bar, height=range(0, 101, 10), start={"height": 30})
+    explore(bar, height=range(0, 101, 10), initial={"height": 30})
     ((data, metadata),) = displayed
     assert set(data) == {
         "application/vnd.jupyter.widget-view+json",
@@ -186,7 +186,7 @@ def test_arrays_can_be_chosen():
         return bar(height=image.sum())
 
     options = {"image": labelled_values("image", {"light": np.ones(3), "dark": np.ones(9)})}
-    assert start_indices(options, {"image": np.ones(9)}) == [1]
+    assert initial_indices(options, {"image": np.ones(9)}) == [1]
     menu, words, _ = live_view(plot, options, [0]).children
     menu.label = "dark"
     assert "height 9.0" in words.value
@@ -227,17 +227,17 @@ def test_bad_controls_are_named(displayed):
         explore(bar)
     with pytest.raises(ValueError, match="'height' has no values"):
         explore(bar, height=[])
-    with pytest.raises(ValueError, match=r"start names \['k'\]"):
-        explore(bar, height=[1], start={"k": 1})
-    with pytest.raises(TypeError, match="start must map controls to values"):
-        explore(bar, height=[1], start=[1])
-    with pytest.raises(ValueError, match="start of control 'height' is 7"):
-        explore(bar, height=[1], start={"height": 7})
+    with pytest.raises(ValueError, match=r"initial names \['k'\]"):
+        explore(bar, height=[1], initial={"k": 1})
+    with pytest.raises(TypeError, match="initial must map controls to values"):
+        explore(bar, height=[1], initial=[1])
+    with pytest.raises(ValueError, match="initial of control 'height' is 7"):
+        explore(bar, height=[1], initial={"height": 7})
     assert displayed == []
 
 
 def test_start_is_the_middle_unless_said():
     options = {"a": [("0", 0), ("1", 1), ("2", 2)], "b": [("x", "x"), ("y", "y")]}
-    assert start_indices(options, {}) == [1, 1]
-    assert start_indices(options, {"a": 0}) == [0, 1]
-    assert start_indices({"t": labelled_values("t", np.linspace(0, 1, 11))}, {"t": 0.3}) == [3]
+    assert initial_indices(options, {}) == [1, 1]
+    assert initial_indices(options, {"a": 0}) == [0, 1]
+    assert initial_indices({"t": labelled_values("t", np.linspace(0, 1, 11))}, {"t": 0.3}) == [3]
