@@ -14,9 +14,9 @@ from helpers import explore as explore_module
 from helpers.explore import (
     FRAMES_SEVERAL_CONTROLS,
     explore,
+    initial_indices,
     labelled_values,
     live_view,
-    initial_indices,
     static_indices,
     static_view,
 )
