@@ -32,12 +32,10 @@ def threads(count: int) -> dict[str, str]:
 
 
 ONE = threads(1)
-AS_IT_IS = "as it is"
-SETTINGS: dict[str, dict[str, str]] = {
-    AS_IT_IS: {},
-    "one thread": ONE,
+REFERENCE = "one thread"
+SETTINGS: dict[str, dict[str, str]] = {  # with one thread two can run side by side
+    REFERENCE: ONE,
     "four threads": threads(4),
-    # one thread each, so that two of them can run side by side
     "torch: no AVX": ONE | {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
     "torch: AVX2": ONE | {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     "MKL: as on any processor": ONE | {"MKL_CBWR": "COMPATIBLE"},
@@ -46,12 +44,6 @@ SETTINGS: dict[str, dict[str, str]] = {
     "NumPy: no AVX2": ONE | {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX"},
     "Numba: any processor": ONE | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
 }
-
-
-def compared_with(setting: str) -> str:
-    """The setting that differs from this one in nothing but what its name says."""
-    alone = SETTINGS[setting] in (ONE, threads(4))
-    return AS_IT_IS if alone else "one thread"
 
 
 def outputs_under(setting: str, notebooks: list[Path], folder: Path) -> dict[str, dict]:
@@ -81,24 +73,19 @@ def run_all(chosen: list[str], notebooks: list[Path], folder: Path) -> dict[str,
 
 def report(found: Mapping[str, Mapping[str, dict]]) -> bool:
     """Print what moved under each setting; returns whether all notebooks passed."""
+    reference = found[REFERENCE]
     for setting, cells in found.items():
         failed = [name for name, cell in cells.items() if cell["failed"]]
-        reference = found.get(compared_with(setting), {})
-        moved = [n for n in cells if n in reference and cells[n]["bytes"] != reference[n]["bytes"]]
-        verdict = "RED" if failed else "green"
-        if setting not in found or cells is reference:
-            told = ""
-        else:
-            told = f", {len(moved)} outputs with other bytes than “{compared_with(setting)}”"
-            told += "" if moved else ": does not count on this processor"
-        print(f"\n{setting}: {verdict}, {len(cells)} cells{told}")
-        largest = sorted(
-            ((max(cell["deviations"], default=0.0), name) for name, cell in cells.items()),
-            reverse=True,
-        )
-        for deviation, name in largest[:SHOWN]:
-            if deviation:
-                print(f"  {deviation:6.2f} of {LOCAL_TOLERANCE} grey levels  {name}")
+        print(f"\n{setting}: {'RED' if failed else 'green'}, {len(cells)} cells", end="")
+        moved = sum(cell["bytes"] != reference[name]["bytes"] for name, cell in cells.items())
+        if setting != REFERENCE:
+            counts = "" if moved else "; does not count on this processor"
+            print(f", {moved} with other bytes than under “{REFERENCE}”{counts}", end="")
+        print()
+        farthest = {n: max(cell["deviations"], default=0.0) for n, cell in cells.items()}
+        for name in sorted(cells, key=farthest.get, reverse=True)[:SHOWN]:
+            compared = "" if cells[name]["compared"] else " (not compared)"
+            print(f"  {farthest[name]:6.2f} of {LOCAL_TOLERANCE} grey levels: {name}{compared}")
         for name in failed:
             print(f"  FAILED {name}: {cells[name]['failed']}")
     return not any(cell["failed"] for cells in found.values() for cell in cells.values())
@@ -111,9 +98,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME")
     parser.add_argument("--keep", type=Path, help="folder for what pytest said")
     arguments = parser.parse_args()
-    chosen = arguments.settings or list(SETTINGS)
-    chosen += [compared_with(s) for s in chosen if compared_with(s) not in chosen]
-    chosen = [s for s in SETTINGS if s in chosen]
+    chosen = [s for s in SETTINGS if s in {REFERENCE, *(arguments.settings or SETTINGS)}]
     print(platform.processor() or platform.machine(), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
