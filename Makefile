@@ -22,6 +22,9 @@ test: $(READY) ## set up if needed, then run every test and every notebook
 run: $(READY) ## execute all notebooks and save them with their outputs
 	$(PY) -m tests.notebooks.execute
 
+portable: $(READY) ## run every notebook as other processors would (an hour)
+	$(PY) -m tests.notebooks.portable
+
 data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
 	@$(PY) -m helpers.fashion_mnist fetch
 
@@ -60,4 +63,4 @@ $(READY): pyproject.toml
 	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
 	@echo '$(CURDIR)' > $(READY)
 
-.PHONY: help lab test run data benchmark lint clean
+.PHONY: help lab test run portable data benchmark lint clean

@@ -50,7 +50,8 @@ def outputs_under(setting: str, notebooks: list[Path], folder: Path) -> dict[str
     """Run notebooks under a setting; returns a record of each cell, by its name in pytest."""
     record = folder / f"{list(SETTINGS).index(setting)}.jsonl"
     command = [sys.executable, "-m", "pytest", "-p", "tests.notebooks.pictures", "-q"]
-    command += ["-p", "no:cacheprovider", f"--outputs={record}", *map(str, notebooks)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
+    command += [f"--outputs={record}", *map(str, notebooks)]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | SETTINGS[setting], capture_output=True, text=True
     )
