@@ -22,14 +22,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from helpers.factorization import (
-    RatingModel,
-    fit_als,
-    fit_biases,
-    random_start,
-    residuals,
-    rmse,
-)
+from helpers.factorization import fit_als, random_start
+from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import MORE_THAN, Ratings, hold_out, prune
 from helpers.ratings_files import load_ratings
 from helpers.storage import DATA, StorageError, read_json, write_json

@@ -20,8 +20,9 @@ from helpers.experiments import (
     names,
     run,
 )
-from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
+from helpers.factorization import fit_als, random_start
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
+from helpers.generated_ratings import generate_ratings
 from helpers.irmae import (
     decoded_shapes,
     halfway_quality,
@@ -30,7 +31,8 @@ from helpers.irmae import (
     shape_tensor,
 )
 from helpers.pca import compression_table, pca_from_covariance
-from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.rating_models import fit_biases, rmse, user_with
+from helpers.ratings import hold_out, prune
 from helpers.runs import checkpoint_path, manifest_path
 from helpers.shapes import draw_factors, draw_images, grey_and_hue_errors
 from helpers.storage import StorageError

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from helpers import spark_als
-from helpers.factorization import fit_als, fit_biases, objective, random_start, residuals, rmse
-from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.factorization import fit_als, objective, random_start
+from helpers.generated_ratings import generate_ratings
+from helpers.rating_models import fit_biases, residuals, rmse
+from helpers.ratings import hold_out, prune
 from helpers.spark_als import check_installed, fit_spark_als, load_record, main, spark_session
 from helpers.storage import StorageError, write_json
 

@@ -20,20 +20,11 @@ import numpy as np
 from scipy.sparse import coo_matrix
 
 from helpers import factorization
-from helpers.factorization import (
-    Fit,
-    RatingModel,
-    fast_ridge_rows,
-    fit_als,
-    fit_biases,
-    fit_sgd,
-    penalties,
-    random_start,
-    residuals,
-    ridge_rows,
-    rmse,
-)
-from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from helpers.factorization import Fit, fit_als, fit_sgd, penalties, random_start
+from helpers.generated_ratings import generate_ratings
+from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
+from helpers.ratings import Ratings, hold_out, prune
+from helpers.ridge import fast_ridge_rows, ridge_rows
 from tests.benchmarks.compare import Result, medians, take_turns
 
 PACKAGES = ("numba", "cmfrec", "lenskit", "scikit-surprise")

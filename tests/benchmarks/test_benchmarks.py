@@ -7,8 +7,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from helpers.factorization import fit_als, fit_biases, random_start
-from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.factorization import fit_als, random_start
+from helpers.generated_ratings import generate_ratings
+from helpers.rating_models import fit_biases
+from helpers.ratings import hold_out, prune
 from helpers.storage import BENCHMARKS, StorageError, read_json, write_json
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import course, irmae, ratings
