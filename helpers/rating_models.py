@@ -8,10 +8,10 @@ import scipy.stats
 from numba import njit, prange
 from scipy.sparse import csr_array
 
-from helpers.ratings import Ratings
+from helpers.ratings import Ratings, to_csr
 from helpers.ridge import fast_ridge_rows, ridge_rows
 
-FEWEST, MOST = 1, 5  # stars
+MIN_STARS, MAX_STARS = 1, 5
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,38 @@ class RatingModel:
 
 
 def predict(
-    model: RatingModel, users: np.ndarray, items: np.ndarray, *, cut_off: bool = True
+    model: RatingModel, users: np.ndarray, items: np.ndarray, *, clip: bool = True
 ) -> np.ndarray:
-    """Predicted stars of pairs, shape (n,); cut off at 1 and 5, unless told otherwise."""
-    stars = model.mean + model.user_bias[users] + model.item_bias[items]
-    stars += dot_pairs(model.user_factors, model.item_factors, users, items)
-    return np.clip(stars, FEWEST, MOST) if cut_off else stars
+    """Predicted stars of pairs, shape (n,).
+
+    Parameters
+    ----------
+    users, items : ndarray of shape (n,), int
+        The pairs.
+    clip : bool
+        Whether predictions are clipped to 1 … 5.
+    """
+    products = dot_pairs(model.user_factors, model.item_factors, users, items)
+    return add_biases(model, users, items, products, clip=clip)
 
 
-def rmse(model: RatingModel, ratings: Ratings, *, cut_off: bool = True) -> float:
+def add_biases(
+    model: RatingModel,
+    users: np.ndarray,
+    items: np.ndarray,
+    products: np.ndarray,
+    *,
+    clip: bool = True,
+) -> np.ndarray:
+    """Predicted stars of pairs whose products of factors, shape (n,), are known; see :func:`predict`."""
+    stars = model.mean + model.user_bias[users] + model.item_bias[items] + products
+    return np.clip(stars, MIN_STARS, MAX_STARS) if clip else stars
+
+
+def rmse(model: RatingModel, ratings: Ratings, *, clip: bool = True) -> float:
     """Root mean squared error of the predictions, in stars."""
     _check_shape(model, ratings)
-    errors = ratings.stars - predict(model, ratings.users, ratings.items, cut_off=cut_off)
+    errors = ratings.stars - predict(model, ratings.users, ratings.items, clip=clip)
     return math.sqrt(np.mean(errors**2))
 
 
@@ -117,7 +137,7 @@ def fit_user_means(train: Ratings) -> RatingModel:
 
 
 def fit_biases(
-    train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, passes: int = 30
+    train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, epochs: int = 30
 ) -> RatingModel:
     """The bias model μ + b_u + b_i, fitted alternately.
 
@@ -128,8 +148,8 @@ def fit_biases(
     ----------
     user_penalty, item_penalty : float
         λ_U and λ_I, in ratings.
-    passes : int
-        Over all items, then all users.
+    epochs : int
+        Each over all items, then all users.
     """
     check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
     model = fit_mean(train)
@@ -137,7 +157,7 @@ def fit_biases(
     centred = train.stars - model.mean
     user_weight = np.bincount(train.users, minlength=len(user_bias)) + user_penalty
     item_weight = np.bincount(train.items, minlength=len(item_bias)) + item_penalty
-    for _ in range(passes):
+    for _ in range(epochs):
         left = centred - user_bias[train.users]
         item_bias = np.bincount(train.items, left, len(item_bias)) / item_weight
         left = centred - item_bias[train.items]
@@ -150,7 +170,7 @@ def fit_users(
 ) -> RatingModel:
     """What could be predicted by somebody who knows all about the items and nothing about users.
 
-    The stars are regressed on the items' true biases (what is cut off at 5 makes the slope less
+    The stars are regressed on the items' true biases (what is clipped at 5 makes the slope less
     than 1), then a ridge regression for each user finds the user's bias and tastes.
 
     Parameters
@@ -180,8 +200,8 @@ def residuals(train: Ratings, baseline: RatingModel) -> csr_array:
     A residual of 0 is stored like any other: it was observed.
     """
     _check_shape(baseline, train)
-    left = train.stars - predict(baseline, train.users, train.items, cut_off=False)
-    return csr_array((left, (train.users, train.items)), shape=train.shape)
+    left = train.stars - predict(baseline, train.users, train.items, clip=False)
+    return to_csr(train, left)
 
 
 # ---- use
@@ -240,7 +260,7 @@ def fold_in(
     items, stars = np.asarray(items, dtype=int), np.asarray(stars, dtype=float)
     if items.shape != stars.shape or items.ndim != 1:
         raise ValueError(f"need one rating for each item, got {items.shape} and {stars.shape}")
-    if not ((stars >= FEWEST) & (stars <= MOST)).all():
+    if not ((stars >= MIN_STARS) & (stars <= MAX_STARS)).all():
         raise ValueError(f"ratings must lie between 1 and 5, got {stars}")
     check_positive(penalty=penalty, bias_penalty=bias_penalty)
     left = stars - model.mean - model.item_bias[items]
@@ -253,7 +273,7 @@ def fold_in(
 def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:
     """What a folded-in user would give each item, in stars, shape (items,)."""
     liking = model.mean + bias + model.item_bias + model.item_factors @ factors
-    return np.clip(liking, FEWEST, MOST)
+    return np.clip(liking, MIN_STARS, MAX_STARS)
 
 
 def user_with(ratings: Ratings, count: int = 60) -> int:

@@ -1,8 +1,9 @@
-"""Ratings of items by users: made from triples, pruned, and split."""
+"""Ratings of items by users: as coordinates and as a matrix, made from triples, pruned, and split."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 MORE_THAN = 10  # ratings that chapter 2 asks of users and restaurants
 
@@ -31,6 +32,28 @@ class Ratings:
     def shape(self) -> tuple[int, int]:
         """Numbers of users and of items."""
         return len(self.user_ids), len(self.item_ids)
+
+
+def to_csr(ratings: Ratings, values: np.ndarray) -> csr_array:
+    """One value for each rating as a sparse matrix of shape (users, items).
+
+    What is observed is stored, zeros too.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Such as the stars, or what a model leaves of them.
+    """
+    return csr_array((values, (ratings.users, ratings.items)), shape=ratings.shape)
+
+
+def coordinates(matrix: csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Users, items and values of a sparse matrix's stored entries, each of shape (n,), row by row.
+
+    Items and values are the matrix's own arrays, not copies.
+    """
+    entries = matrix.tocoo(copy=False)
+    return *entries.coords, entries.data
 
 
 def prune(ratings: Ratings, more_than: int) -> tuple[Ratings, list[tuple[int, int, int]]]:

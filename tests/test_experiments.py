@@ -20,7 +20,7 @@ from helpers.experiments import (
     names,
     run,
 )
-from helpers.factorization import fit_als, random_start
+from helpers.factorization import fit_als, random_init
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
 from helpers.generated_ratings import generate_ratings
 from helpers.irmae import (
@@ -487,8 +487,8 @@ def test_grid_has_a_record_for_each_fit():
         assert len(record["predicted"]) == np.sum(train.users == user) + np.sum(
             validation.users == user
         )
-    start = random_start(train.shape, 3, np.random.default_rng(0))
-    model = fit_als(train, fit_biases(train), start, penalty=0.5, passes=40).model
+    init = random_init(train.shape, 3, np.random.default_rng(0))
+    model = fit_als(train, fit_biases(train), init, penalty=0.5, epochs=40).model
     assert records[-1]["test"] == pytest.approx(rmse(model, test))
     assert records[-1]["training"] > records[-2]["training"]
 

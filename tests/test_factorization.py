@@ -1,23 +1,26 @@
 """Gradients against differences, fits against each other and a planted structure, and who has no ratings."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
 from helpers.factorization import (
+    als_iterates,
     fit_als,
     fit_sgd,
     gradients,
     objective,
-    random_start,
+    random_init,
     search_als,
-    sgd_pass,
-    svd_start,
+    sgd_epoch,
+    sgd_iterates,
+    svd_init,
 )
 from helpers.rating_models import fit_biases, fit_mean, predict, residuals, rmse
-from helpers.ratings import hold_out
+from helpers.ratings import coordinates, hold_out
 from tests.made_ratings import generated_parts, make_ratings, some_ratings
 
 
@@ -33,7 +36,7 @@ def parts():
 def test_objective_is_the_sum_written_out(weighted):
     ratings = some_ratings()
     matrix = residuals(ratings, fit_biases(ratings))
-    Q, P = random_start(ratings.shape, 3, np.random.default_rng(2), 0.5)
+    Q, P = random_init(ratings.shape, 3, np.random.default_rng(2), 0.5)
     expected = 0.0
     for u, i in zip(*matrix.nonzero(), strict=True):
         expected += (matrix[u, i] - Q[u] @ P[i]) ** 2
@@ -70,23 +73,23 @@ def test_gradients_are_those_of_the_objective(weighted):
 def test_als_never_raises_its_objective_and_ends_where_the_gradient_is_flat(weighted):
     ratings = some_ratings(share=0.5)
     baseline = fit_biases(ratings)
-    start = random_start(ratings.shape, 3, np.random.default_rng(0))
+    init = random_init(ratings.shape, 3, np.random.default_rng(0))
     options = {"penalty": 0.5 if weighted else 2.0, "weighted": weighted}
-    fit = fit_als(ratings, baseline, start, **options, passes=300)
+    fit = fit_als(ratings, baseline, init, **options, epochs=300)
     assert (np.diff(fit.history["objective"]) <= 1e-9).all()
     assert len(fit.history["objective"]) == 301
     factors = fit.model.user_factors, fit.model.item_factors
     matrix = residuals(ratings, baseline)
-    at_start = np.linalg.norm(gradients(matrix, *start, **options)[0])
+    at_start = np.linalg.norm(gradients(matrix, *init, **options)[0])
     assert max(np.abs(g).max() for g in gradients(matrix, *factors, **options)) < 1e-3 * at_start
 
 
 def test_the_other_penalty_leads_elsewhere():
     ratings = some_ratings(share=0.5)
-    start = random_start(ratings.shape, 2, np.random.default_rng(0))
+    init = random_init(ratings.shape, 2, np.random.default_rng(0))
     matrix = residuals(ratings, fit_mean(ratings))
     fits = [
-        fit_als(ratings, fit_mean(ratings), start, penalty=0.5, weighted=w, passes=100).model
+        fit_als(ratings, fit_mean(ratings), init, penalty=0.5, weighted=w, epochs=100).model
         for w in (True, False)
     ]
     values = [
@@ -95,59 +98,82 @@ def test_the_other_penalty_leads_elsewhere():
     assert values[0] < values[1]
 
 
-def test_sgd_pass_takes_the_steps_written_out():
+def test_sgd_epoch_takes_the_steps_written_out():
     ratings = some_ratings()
     matrix = residuals(ratings, fit_mean(ratings))
-    users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    start = random_start(ratings.shape, 3, np.random.default_rng(0), 0.5)
+    users, items, targets = coordinates(matrix)
+    init = random_init(ratings.shape, 3, np.random.default_rng(0), 0.5)
     order = np.random.default_rng(1).permutation(len(users))
-    Q, P = (factors.copy() for factors in start)
+    Q, P = (factors.copy() for factors in init)
     for n in order:
-        u, i = users[n], matrix.indices[n]
-        error = matrix.data[n] - Q[u] @ P[i]
+        u, i = users[n], items[n]
+        error = targets[n] - Q[u] @ P[i]
         Q[u], P[i] = (
             Q[u] + 0.02 * (error * P[i] - 0.1 * Q[u]),
             P[i] + 0.02 * (error * Q[u] - 0.1 * P[i]),
         )
-    for run in (sgd_pass, sgd_pass.py_func):
-        found = [factors.copy() for factors in start]
-        run(users[order], matrix.indices[order], matrix.data[order], *found, 0.02, 0.1)
+    for run in (sgd_epoch, sgd_epoch.py_func):
+        found = [factors.copy() for factors in init]
+        run(users[order], items[order], targets[order], *found, 0.02, 0.1)
         np.testing.assert_allclose(found[0], Q)
         np.testing.assert_allclose(found[1], P)
 
 
 def test_sgd_minimises_the_weighted_objective():
     ratings = some_ratings(share=0.5)
-    start = random_start(ratings.shape, 3, np.random.default_rng(0))
+    init = random_init(ratings.shape, 3, np.random.default_rng(0))
     options = {"penalty": 0.5}
-    als = fit_als(ratings, fit_mean(ratings), start, **options, passes=300)
+    als = fit_als(ratings, fit_mean(ratings), init, **options, epochs=300)
     rng = np.random.default_rng(0)
-    sgd = fit_sgd(ratings, fit_mean(ratings), start, **options, rng=rng, rate=3e-3, passes=2000)
+    sgd = fit_sgd(
+        ratings, fit_mean(ratings), init, **options, rng=rng, learning_rate=3e-3, epochs=2000
+    )
     reached = [fit.history["objective"][-1] for fit in (als, sgd)]
     assert reached[1] == pytest.approx(reached[0], rel=5e-3)
 
 
 @pytest.mark.parametrize("method", [fit_als, fit_sgd])
-def test_fit_returns_the_best_pass_not_the_last(parts, method):
+def test_fit_returns_the_best_epoch_not_the_last(parts, method):
     train, validation, _ = parts
-    start = random_start(train.shape, 30, np.random.default_rng(0))
+    init = random_init(train.shape, 30, np.random.default_rng(0))
     options = {"rng": np.random.default_rng(0)} if method is fit_sgd else {}
     fit = method(
-        train, fit_biases(train), start, penalty=0.01, validation=validation, patience=4, **options
+        train, fit_biases(train), init, penalty=0.01, validation=validation, patience=4, **options
     )
     curve = fit.history["validation"]
     assert fit.best == np.argmin(curve) == len(curve) - 1 - 4
     assert rmse(fit.model, validation) == curve[fit.best] < curve[-1]
 
 
-def test_the_start_is_not_changed():
+@pytest.mark.parametrize("method", ["als", "sgd"])
+def test_fits_judge_the_iterates_which_later_ones_leave_as_they_are(parts, method):
+    train, validation, _ = parts
+    baseline = fit_biases(train)
+    matrix, init = residuals(train, baseline), random_init(train.shape, 2, np.random.default_rng(0))
+    iterates_of, fit_by = {"als": (als_iterates, fit_als), "sgd": (sgd_iterates, fit_sgd)}[method]
+    options = [
+        {"penalty": 0.1} | ({"rng": np.random.default_rng(1)} if method == "sgd" else {})
+        for _ in range(2)
+    ]
+    fit = fit_by(train, baseline, init, **options[0], epochs=4, validation=validation)
+    found = list(islice(iterates_of(matrix, init, **options[1]), 5))
+    for n, (Q, P) in enumerate(found):
+        model = replace(baseline, user_factors=Q, item_factors=P)
+        judged = objective(matrix, Q, P, penalty=0.1, weighted=True)
+        assert fit.history["objective"][n] == judged
+        assert fit.history["training"][n] == rmse(model, train)
+        assert fit.history["validation"][n] == rmse(model, validation)
+    np.testing.assert_array_equal(fit.model.item_factors, found[fit.best][1])
+
+
+def test_the_initialisation_is_not_changed():
     ratings = some_ratings()
-    start = random_start(ratings.shape, 3, np.random.default_rng(0))
-    copies = [factors.copy() for factors in start]
-    fit_sgd(ratings, fit_mean(ratings), start, penalty=0.1, rng=np.random.default_rng(0), passes=2)
-    fit_als(ratings, fit_mean(ratings), start, penalty=0.1, passes=2)
-    np.testing.assert_array_equal(start[0], copies[0])
-    np.testing.assert_array_equal(start[1], copies[1])
+    init = random_init(ratings.shape, 3, np.random.default_rng(0))
+    copies = [factors.copy() for factors in init]
+    fit_sgd(ratings, fit_mean(ratings), init, penalty=0.1, rng=np.random.default_rng(0), epochs=2)
+    fit_als(ratings, fit_mean(ratings), init, penalty=0.1, epochs=2)
+    np.testing.assert_array_equal(init[0], copies[0])
+    np.testing.assert_array_equal(init[1], copies[1])
 
 
 def test_factors_find_a_planted_structure_that_biases_miss():
@@ -159,29 +185,29 @@ def test_factors_find_a_planted_structure_that_biases_miss():
     train, validation, test = hold_out(ratings, rng)
     biases = fit_biases(train)
     fit = fit_als(
-        train, biases, random_start(train.shape, 1, rng), penalty=0.02, validation=validation
+        train, biases, random_init(train.shape, 1, rng), penalty=0.02, validation=validation
     )
     assert rmse(biases, test) > 0.95
     assert rmse(fit.model, test) < 0.25
 
 
-def test_search_tries_all_and_begins_at_the_same_place():
+def test_search_tries_all_and_has_one_initialisation():
     ratings = some_ratings(share=0.5)
     baseline = fit_biases(ratings)
     found = list(
-        search_als(ratings, baseline, [1, 2], [0.1, 0.4], weighted=False, passes=5, seed=3)
+        search_als(ratings, baseline, [1, 2], [0.1, 0.4], weighted=False, epochs=5, seed=3)
     )
     assert [pair[:2] for pair in found] == [(1, 0.1), (1, 0.4), (2, 0.1), (2, 0.4)]
-    start = random_start(ratings.shape, 2, np.random.default_rng(3))
-    model = fit_als(ratings, baseline, start, penalty=0.4, weighted=False, passes=5).model
+    init = random_init(ratings.shape, 2, np.random.default_rng(3))
+    model = fit_als(ratings, baseline, init, penalty=0.4, weighted=False, epochs=5).model
     np.testing.assert_allclose(found[-1][2].item_factors, model.item_factors)
 
 
 def test_users_and_items_without_training_ratings_get_the_bias_model():
     ratings = some_ratings()
-    start = random_start(ratings.shape, 3, np.random.default_rng(0))
+    init = random_init(ratings.shape, 3, np.random.default_rng(0))
     baseline = fit_biases(ratings)
-    fit = fit_als(ratings, baseline, start, penalty=0.1, passes=3)
+    fit = fit_als(ratings, baseline, init, penalty=0.1, epochs=3)
     pairs = np.array([0, 0, 5]), np.array([0, 5, 0])
     np.testing.assert_array_equal(predict(fit.model, *pairs), predict(baseline, *pairs))
     assert np.isfinite(predict(fit.model, *pairs)).all()
@@ -189,11 +215,11 @@ def test_users_and_items_without_training_ratings_get_the_bias_model():
 
 def test_a_single_rating_is_enough():
     ratings = make_ratings(np.ones((1, 1), bool), np.random.default_rng(0))
-    start = random_start((1, 1), 2, np.random.default_rng(0))
+    init = random_init((1, 1), 2, np.random.default_rng(0))
     for fit in (
-        fit_als(ratings, fit_biases(ratings), start, penalty=0.1),
+        fit_als(ratings, fit_biases(ratings), init, penalty=0.1),
         fit_sgd(
-            ratings, fit_biases(ratings), start, penalty=0.1, rng=np.random.default_rng(0), passes=3
+            ratings, fit_biases(ratings), init, penalty=0.1, rng=np.random.default_rng(0), epochs=3
         ),
     ):
         assert rmse(fit.model, ratings) < 0.1
@@ -204,34 +230,34 @@ def test_a_single_rating_is_enough():
     [
         (fit_als, {"penalty": 0}, "penalty must be positive, got 0"),
         (fit_sgd, {"penalty": -1}, "penalty must be positive, got -1"),
-        (fit_sgd, {"penalty": 1, "rate": 0}, "rate must be positive"),
+        (fit_sgd, {"penalty": 1, "learning_rate": 0}, "learning_rate must be positive"),
     ],
 )
 def test_bad_options_are_named(method, options, message):
     ratings = some_ratings()
     if method is fit_sgd:
         options = {**options, "rng": np.random.default_rng(0)}
-    start = random_start(ratings.shape, 2, np.random.default_rng(0))
+    init = random_init(ratings.shape, 2, np.random.default_rng(0))
     with pytest.raises(ValueError, match=message):
-        method(ratings, fit_mean(ratings), start, **options)
+        method(ratings, fit_mean(ratings), init, **options)
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (30, 19)])
-def test_a_start_of_another_shape_is_refused(shape):
+def test_an_init_of_another_shape_is_refused(shape):
     ratings = some_ratings()
-    start = random_start(shape, 2, np.random.default_rng(0))
+    init = random_init(shape, 2, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"it needs \(\(30, 2\), \(20, 2\)\)"):
-        fit_als(ratings, fit_mean(ratings), start, penalty=1)
+        fit_als(ratings, fit_mean(ratings), init, penalty=1)
     with pytest.raises(ValueError, match="k must be positive, got 0"):
-        random_start((30, 20), 0, np.random.default_rng(0))
+        random_init((30, 20), 0, np.random.default_rng(0))
 
 
-def test_svd_start_is_the_truncated_svd_with_zeros_for_what_is_missing():
+def test_svd_init_is_the_truncated_svd_with_zeros_for_what_is_missing():
     matrix = residuals(some_ratings(), fit_mean(some_ratings()))
-    Q, P = svd_start(matrix, 4)
+    Q, P = svd_init(matrix, 4)
     U, s, Vt = np.linalg.svd(matrix.toarray())
     np.testing.assert_allclose(Q @ P.T, (U[:, :4] * s[:4]) @ Vt[:4], atol=1e-10)
     np.testing.assert_allclose(P.T @ P, np.eye(4), atol=1e-10)
     np.testing.assert_allclose(np.linalg.norm(Q, axis=0), s[:4])
     with pytest.raises(ValueError, match="less than 20, got 20"):
-        svd_start(matrix, 20)
+        svd_init(matrix, 20)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from helpers.factorization import fit_als, random_start
+from helpers.factorization import fit_als, random_init
 from helpers.rating_models import (
     fit_biases,
     fit_mean,
@@ -43,10 +43,10 @@ def test_prediction_is_the_sum_of_its_parts():
         + model.user_factors @ model.item_factors.T
     )
     pairs = ratings.users, ratings.items
-    np.testing.assert_allclose(predict(model, *pairs, cut_off=False), dense[pairs])
+    np.testing.assert_allclose(predict(model, *pairs, clip=False), dense[pairs])
     np.testing.assert_allclose(predict(model, *pairs), dense.clip(1, 5)[pairs])
     expected = np.sqrt(np.mean((ratings.stars - dense[pairs]) ** 2))
-    assert rmse(model, ratings, cut_off=False) == pytest.approx(expected)
+    assert rmse(model, ratings, clip=False) == pytest.approx(expected)
     assert rmse(model, ratings) < expected
 
 
@@ -108,7 +108,7 @@ def test_biases_minimise_their_objective():
     scale = np.r_[np.ones(users), np.full(items, np.sqrt(6 / 2))]
     ridge = Ridge(alpha=6, fit_intercept=False, tol=1e-10)
     ridge.fit(design * scale, ratings.stars - ratings.stars.mean())
-    model = fit_biases(ratings, user_penalty=6, item_penalty=2, passes=200)
+    model = fit_biases(ratings, user_penalty=6, item_penalty=2, epochs=200)
     np.testing.assert_allclose(
         np.r_[model.user_bias, model.item_bias], ridge.coef_ * scale, atol=1e-7
     )
@@ -133,7 +133,7 @@ def test_who_knows_the_items_finds_each_user_by_a_ridge_regression():
     features = np.column_stack([np.ones(20), traits])
     ridge.fit(features[items], ratings.stars[own] - mean - slope * bias[items])
     expected = mean + slope * bias + features @ ridge.coef_
-    found = predict(model, np.full(20, 5), np.arange(20), cut_off=False)
+    found = predict(model, np.full(20, 5), np.arange(20), clip=False)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -159,7 +159,7 @@ def test_folding_in_a_known_user_gives_what_training_gave(parts):
     train, _, _ = parts
     baseline = fit_biases(train)
     fit = fit_als(
-        train, baseline, random_start(train.shape, 2, np.random.default_rng(0)), penalty=0.2
+        train, baseline, random_init(train.shape, 2, np.random.default_rng(0)), penalty=0.2
     )
     model = fit.model
     user = 7

@@ -4,9 +4,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from helpers.generated_ratings import generate_ratings
-from helpers.ratings import Ratings, hold_out, prune, ratings_from_triples
+from helpers.ratings import Ratings, coordinates, hold_out, prune, ratings_from_triples, to_csr
+
+# ---- as a matrix
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 5))), st.randoms())
+def test_coordinates_of_the_matrix_are_those_of_the_ratings(observed, random):
+    places = list(zip(*np.nonzero(observed), strict=True))
+    random.shuffle(places)
+    users, items = np.array(places, np.int32).reshape(-1, 2).T
+    values = np.arange(len(places)) - 2.0  # one of them is 0, and observed like the others
+    ratings = Ratings(users, items, values, *map(np.arange, observed.shape))
+    matrix = to_csr(ratings, values)
+    assert matrix.shape == observed.shape
+    found = coordinates(matrix)
+    rows = np.lexsort((items, users))
+    for ours, expected in zip(found, (users, items, values), strict=True):
+        np.testing.assert_array_equal(ours, expected[rows])
+
 
 # ---- pruning
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import Ridge
 
-from helpers.factorization import penalties, random_start
+from helpers.factorization import penalties, random_init
 from helpers.rating_models import fit_mean, residuals
 from helpers.ridge import fast_ridge_rows, ridge_rows
 from tests.made_ratings import some_ratings
@@ -20,7 +20,7 @@ def test_each_row_is_a_ridge_regression(solve, k):
     """Against scikit-learn; rows are shorter and longer than k."""
     ratings = some_ratings(share=0.4)
     matrix = residuals(ratings, fit_mean(ratings))
-    _, factors = random_start(ratings.shape, k, np.random.default_rng(0), 1)
+    _, factors = random_init(ratings.shape, k, np.random.default_rng(0), 1)
     weights, _ = penalties(matrix, penalty=0.3, weighted=True)
     solved = solve(matrix, factors, weights)
     for row in range(matrix.shape[0]):
