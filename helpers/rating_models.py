@@ -1,7 +1,9 @@
 """What predicts ratings, judged and used: μ + b_u + b_i + q_u · p_i, and baselines that use parts of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import scipy.stats
@@ -69,6 +71,27 @@ def rmse(model: RatingModel, ratings: Ratings, *, clip: bool = True) -> float:
     _check_shape(model, ratings)
     errors = ratings.stars - predict(model, ratings.users, ratings.items, clip=clip)
     return math.sqrt(np.mean(errors**2))
+
+
+def rmse_by_activity(
+    model: RatingModel, train: Ratings, ratings: Ratings, edges: Sequence[int]
+) -> list[float]:
+    """RMSE of the predictions, by how many training ratings the users have.
+
+    Parameters
+    ----------
+    edges : sequence of int
+        Band n holds the users with at least ``edges[n]`` and less than ``edges[n + 1]`` of them.
+
+    Returns
+    -------
+    list of float
+        In stars, one for each band; none of them may be empty.
+    """
+    activity = np.bincount(train.users, minlength=train.shape[0])[ratings.users]
+    squares = (ratings.stars - predict(model, ratings.users, ratings.items)) ** 2
+    bands = [(activity >= low) & (activity < high) for low, high in pairwise(edges)]
+    return [math.sqrt(squares[band].mean()) for band in bands]
 
 
 def rmse_intervals(

@@ -19,6 +19,7 @@ from helpers.rating_models import (
     principal_axes,
     residuals,
     rmse,
+    rmse_by_activity,
     rmse_intervals,
     user_with,
 )
@@ -56,6 +57,18 @@ def test_ratings_of_another_split_are_refused(parts):
         rmse(model, parts[0])
     with pytest.raises(ValueError, match="they must come from one split"):
         residuals(parts[0], model)
+
+
+def test_errors_by_activity_are_those_of_each_band_of_users(parts):
+    train, validation, _ = parts
+    model = fit_biases(train)
+    counts = np.bincount(train.users, minlength=train.shape[0])
+    found = rmse_by_activity(model, train, validation, [0, 12, 20, 10**6])
+    for error, low, high in zip(found, (0, 12, 20), (12, 20, 10**6), strict=True):
+        chosen = [low <= counts[user] < high for user in validation.users]
+        of_band = {n: getattr(validation, n)[chosen] for n in ("users", "items", "stars")}
+        assert error == pytest.approx(rmse(model, replace(validation, **of_band)))
+    assert found[0] > found[2]
 
 
 def test_interval_over_users_has_the_width_that_theory_gives():
