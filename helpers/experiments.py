@@ -30,17 +30,12 @@ from helpers.deep_factorization import (
     planted_matrix,
     unseen_error,
 )
-from helpers.factorization import (
-    fit_biases,
-    predict,
-    principal_axes,
-    rmse,
-    search_als,
-    user_with,
-)
+from helpers.factorization import search_als
 from helpers.fashion_mnist import FETCHED, SHA256, load_fashion_mnist
+from helpers.generated_ratings import generate_ratings
 from helpers.pca import compression_table, pca_from_covariance, project
-from helpers.ratings import MORE_THAN, Ratings, generate_ratings, hold_out, prune
+from helpers.rating_models import fit_biases, predict, principal_axes, rmse, user_with
+from helpers.ratings import MORE_THAN, Ratings, hold_out, prune
 from helpers.runs import NetworkRun, Prepared
 from helpers.shapes import SQUARES, draw_factors, draw_images, grey_and_hue_errors
 from helpers.spectrum import components_for_share, effective_rank
@@ -187,7 +182,7 @@ def grid_of_fits(
     list of dict
         ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
         ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
-        :func:`helpers.factorization.user_with` finds: first of the training ratings, then of
+        :func:`helpers.rating_models.user_with` finds: first of the training ratings, then of
         the validation ratings.
     """
     baseline = fit_biases(train)

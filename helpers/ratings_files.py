@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.ratings import Ratings, Truth, generate_ratings, ratings_from_triples
+from helpers.generated_ratings import Truth, generate_ratings
+from helpers.ratings import Ratings, ratings_from_triples
 from helpers.storage import DATA, StorageError, incoming
 
 YELP = DATA / "yelp-dataset.npy"

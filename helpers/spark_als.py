@@ -22,15 +22,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from helpers.factorization import (
-    RatingModel,
-    fit_als,
-    fit_biases,
-    random_start,
-    residuals,
-    rmse,
-)
-from helpers.ratings import MORE_THAN, Ratings, hold_out, prune
+from helpers.factorization import fit_als, random_init
+from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
+from helpers.ratings import MORE_THAN, Ratings, coordinates, hold_out, prune
 from helpers.ratings_files import load_ratings
 from helpers.storage import DATA, StorageError, read_json, write_json
 
@@ -40,7 +34,7 @@ if TYPE_CHECKING:
 RECORD = DATA / "experiments" / "yelp-spark.json"
 MEND_RECORD = "`python -m helpers.spark_als` makes it, `git checkout -- data` restores it."
 NEEDED = ("pyspark", "pyarrow")
-STACK = "-Xss16m"  # a plan of many passes is nested deeper than Java's usual stack
+STACK = "-Xss16m"  # a plan of many epochs is nested deeper than Java's usual stack
 
 
 def fit_spark_als(
@@ -50,13 +44,13 @@ def fit_spark_als(
     *,
     k: int,
     penalty: float,
-    passes: int = 30,
+    epochs: int = 30,
     seed: int = 0,
 ) -> RatingModel:
     """What :func:`helpers.factorization.fit_als` fits, with its weighted penalty, by Spark's ALS.
 
-    Spark, too, counts the penalty once for each rating (Zhou et al. 2008, "ALS-WR"); the start is
-    its own.
+    Spark, too, counts the penalty once for each rating (Zhou et al. 2008, "ALS-WR"); the
+    initialisation is its own.
 
     Parameters
     ----------
@@ -73,11 +67,11 @@ def fit_spark_als(
     import pyarrow
     from pyspark.ml.recommendation import ALS
 
-    left = residuals(train, baseline).tocoo()
-    users, items = (part.astype(np.int32) for part in left.coords)
-    table = pyarrow.table({"user": users, "item": items, "rating": left.data.astype(np.float32)})
+    users, items, left = coordinates(residuals(train, baseline))
+    columns = {"user": users.astype(np.int32), "item": items.astype(np.int32)}
+    table = pyarrow.table(columns | {"rating": left.astype(np.float32)})
     blocks = spark.sparkContext.defaultParallelism
-    als = ALS(rank=k, regParam=penalty, maxIter=passes, seed=seed, checkpointInterval=-1)
+    als = ALS(rank=k, regParam=penalty, maxIter=epochs, seed=seed, checkpointInterval=-1)
     als = als.setNumBlocks(blocks)
     fitted = als.fit(spark.createDataFrame(table))
     return replace(
@@ -179,27 +173,27 @@ def _messages_aside() -> Iterator[TextIO]:
 # ---- the comparison
 
 
-def compare(master: str, *, k: int, penalty: float, passes: int) -> dict:
+def compare(master: str, *, k: int, penalty: float, epochs: int) -> dict:
     """Fit Spark's ALS and ours to the same ratings, and judge both on the same test ratings."""
     check_installed()
     ratings, _, source = load_ratings()
     train, _, test = hold_out(prune(ratings, MORE_THAN)[0], np.random.default_rng(0))
     baseline = fit_biases(train)
-    start = random_start(train.shape, k, np.random.default_rng(0))
-    fit_als(train, baseline, start, penalty=penalty, passes=1)  # compiles, before time is taken
+    init = random_init(train.shape, k, np.random.default_rng(0))
+    fit_als(train, baseline, init, penalty=penalty, epochs=1)  # compiles, before time is taken
     began = time.monotonic()
-    ours = fit_als(train, baseline, start, penalty=penalty, passes=passes).model
+    ours = fit_als(train, baseline, init, penalty=penalty, epochs=epochs).model
     our_seconds = time.monotonic() - began
     with spark_session(master) as spark:
         began = time.monotonic()
-        theirs = fit_spark_als(spark, train, baseline, k=k, penalty=penalty, passes=passes)
+        theirs = fit_spark_als(spark, train, baseline, k=k, penalty=penalty, epochs=epochs)
         spark_seconds = time.monotonic() - began
         java = spark.sparkContext._jvm.System.getProperty("java.version")
     errors = {"baseline": baseline, "ours": ours, "spark": theirs}
     errors = {name: rmse(model, test) for name, model in errors.items()}
     return {
         "experiment": RECORD.stem,
-        "configuration": {"master": master, "k": k, "penalty": penalty, "passes": passes}
+        "configuration": {"master": master, "k": k, "penalty": penalty, "epochs": epochs}
         | {"seed": 0, "more_than": MORE_THAN, "training": len(train.stars)},
         "data": {"source": source, "stars": hashlib.sha256(ratings.stars.tobytes()).hexdigest()},
         "results": {"test": errors, "difference": errors["spark"] - errors["ours"]},
@@ -226,7 +220,7 @@ def main() -> None:
     parser.add_argument("--master", default="local[2]", help="local[2] or a cluster's address")
     parser.add_argument("--k", type=int, default=2, help="number of factors")
     parser.add_argument("--penalty", type=float, default=0.15, help="λ, counted for each rating")
-    parser.add_argument("--passes", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=30)
     options = vars(parser.parse_args())
     try:
         record = compare(options.pop("master"), **options)

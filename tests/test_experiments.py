@@ -20,8 +20,9 @@ from helpers.experiments import (
     names,
     run,
 )
-from helpers.factorization import fit_als, fit_biases, random_start, rmse, user_with
+from helpers.factorization import fit_als, random_init
 from helpers.fashion_mnist import FETCHED, FOLDER, load_fashion_mnist
+from helpers.generated_ratings import generate_ratings
 from helpers.irmae import (
     decoded_shapes,
     halfway_quality,
@@ -30,7 +31,8 @@ from helpers.irmae import (
     shape_tensor,
 )
 from helpers.pca import compression_table, pca_from_covariance
-from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.rating_models import fit_biases, rmse, user_with
+from helpers.ratings import hold_out, prune
 from helpers.runs import checkpoint_path, manifest_path
 from helpers.shapes import draw_factors, draw_images, grey_and_hue_errors
 from helpers.storage import StorageError
@@ -485,8 +487,8 @@ def test_grid_has_a_record_for_each_fit():
         assert len(record["predicted"]) == np.sum(train.users == user) + np.sum(
             validation.users == user
         )
-    start = random_start(train.shape, 3, np.random.default_rng(0))
-    model = fit_als(train, fit_biases(train), start, penalty=0.5, passes=40).model
+    init = random_init(train.shape, 3, np.random.default_rng(0))
+    model = fit_als(train, fit_biases(train), init, penalty=0.5, epochs=40).model
     assert records[-1]["test"] == pytest.approx(rmse(model, test))
     assert records[-1]["training"] > records[-2]["training"]
 

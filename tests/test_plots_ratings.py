@@ -6,7 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from helpers.factorization import Fit, fit_mean, principal_axes, random_start
+from helpers.factorization import Fit, random_init
+from helpers.generated_ratings import generate_ratings
 from helpers.plots.ratings import (
     item_places,
     plot_by_seconds,
@@ -21,7 +22,7 @@ from helpers.plots.ratings import (
     plot_tails,
 )
 from helpers.plots.style import to_png
-from helpers.ratings import generate_ratings
+from helpers.rating_models import fit_mean, principal_axes
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def ratings():
 
 @pytest.fixture(scope="module")
 def model(ratings):
-    Q, P = random_start(ratings.shape, 3, np.random.default_rng(1), 0.5)
+    Q, P = random_init(ratings.shape, 3, np.random.default_rng(1), 0.5)
     bias = np.linspace(-0.5, 0.5, ratings.shape[1])
     return replace(fit_mean(ratings), item_bias=bias, user_factors=Q, item_factors=P)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import ratings_files
-from helpers.ratings import generate_ratings
+from helpers.generated_ratings import generate_ratings
 from helpers.ratings_files import convert_table, convert_yelp, load_ratings, main, read_array
 from helpers.storage import StorageError
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from helpers import spark_als
-from helpers.factorization import fit_als, fit_biases, objective, random_start, residuals, rmse
-from helpers.ratings import generate_ratings, hold_out, prune
+from helpers.factorization import fit_als, objective, random_init
+from helpers.generated_ratings import generate_ratings
+from helpers.rating_models import fit_biases, residuals, rmse
+from helpers.ratings import hold_out, prune
 from helpers.spark_als import check_installed, fit_spark_als, load_record, main, spark_session
 from helpers.storage import StorageError, write_json
 
@@ -38,11 +40,11 @@ def parts():
 def test_spark_and_our_als_minimise_the_same(parts):
     train, test = parts
     baseline = fit_biases(train)
-    start = random_start(train.shape, 2, np.random.default_rng(0))
-    options = {"penalty": 0.15, "passes": 20}
+    init = random_init(train.shape, 2, np.random.default_rng(0))
+    options = {"penalty": 0.15, "epochs": 20}
     with spark_session() as spark:
         theirs = fit_spark_als(spark, train, baseline, k=2, **options)
-    ours = fit_als(train, baseline, start, **options).model
+    ours = fit_als(train, baseline, init, **options).model
     assert rmse(theirs, test) == pytest.approx(rmse(ours, test), abs=0.01)
     assert rmse(theirs, test) < rmse(baseline, test) - 0.01
     losses = [
@@ -60,11 +62,11 @@ def test_command_compares_and_leaves_a_record(monkeypatch, tmp_path, capsys):
     ratings, truth = generate_ratings(np.random.default_rng(0), 20_000, 400)
     monkeypatch.setattr(spark_als, "load_ratings", lambda: (ratings, truth, "generated ratings"))
     monkeypatch.setattr(spark_als, "RECORD", tmp_path / "yelp-spark.json")
-    monkeypatch.setattr(sys, "argv", ["spark_als", "--master", "local[1]", "--passes", "3"])
+    monkeypatch.setattr(sys, "argv", ["spark_als", "--master", "local[1]", "--epochs", "3"])
     main()
     record = load_record()
     assert record["configuration"]["master"] == "local[1]"
-    assert record["configuration"]["passes"] == 3
+    assert record["configuration"]["epochs"] == 3
     assert record["versions"]["pyspark"][0] == "4"
     assert int(record["versions"]["java"].split(".")[0]) >= 17
     errors = record["results"]["test"]
@@ -84,7 +86,7 @@ def test_address_that_spark_refuses_is_named():
 
 
 def test_recorded_errors_are_close():
-    """Both minimise the same objective; ours and Spark's start differ, and so do late digits."""
+    """Both minimise the same objective; ours and Spark's initialisation differ, and so do late digits."""
     record = load_record()
     errors = record["results"]["test"]
     assert abs(record["results"]["difference"]) <= 0.01

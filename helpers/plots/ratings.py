@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from helpers.factorization import Fit, RatingModel, principal_axes
+from helpers.factorization import Fit
 from helpers.plots.style import (
     BLACK,
     BLUE,
@@ -22,6 +22,7 @@ from helpers.plots.style import (
     new_picture,
     styled,
 )
+from helpers.rating_models import RatingModel, principal_axes
 from helpers.ratings import Ratings
 
 USERS, ITEMS = BLUE, VERMILLION
@@ -379,7 +380,7 @@ def plot_recommendations(
     given : mapping from item to stars
         0 stands for "not rated".
     factors : ndarray of shape (k,)
-        Of :func:`helpers.factorization.fold_in`.
+        Of :func:`helpers.rating_models.fold_in`.
     candidates : ndarray of int
         The items that may be recommended.
     """

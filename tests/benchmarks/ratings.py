@@ -1,46 +1,35 @@
 """Chapter 2: matrix factorization, against the libraries that the extra ``benchmark`` installs.
 
-A pass visits every rating once (SGD), or solves for all users and then for all items (ALS). Only
-passes are timed: the first one and what comes before it, reading and sorting the data, are left out
-on both sides. Where a library only has a whole fit, that is the time of several passes less the
+An epoch visits every rating once (SGD), or solves for all users and then for all items (ALS). Only
+epochs are timed: the first one and what comes before it, reading and sorting the data, are left out
+on both sides. Where a library only has a whole fit, that is the time of several epochs less the
 time of one. All use two threads (SGD one), and the precision that each has by default.
 """
 
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
-from unittest import mock
 
 import numba
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from helpers import factorization
-from helpers.factorization import (
-    Fit,
-    RatingModel,
-    fast_ridge_rows,
-    fit_als,
-    fit_biases,
-    fit_sgd,
-    penalties,
-    random_start,
-    residuals,
-    ridge_rows,
-    rmse,
-)
-from helpers.ratings import Ratings, generate_ratings, hold_out, prune
+from helpers.factorization import Factors, als_iterates, penalties, random_init, sgd_iterates
+from helpers.generated_ratings import generate_ratings
+from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
+from helpers.ratings import Ratings, coordinates, hold_out, prune
+from helpers.ridge import fast_ridge_rows, ridge_rows
 from tests.benchmarks.compare import Result, medians, take_turns
 
 PACKAGES = ("numba", "cmfrec", "lenskit", "scikit-surprise")
 THREADS = 2
 PENALTY = 0.15  # weighted, on both sides
-PASSES = 5
-LONG = 30  # passes, after which a fit counts as final
+EPOCHS = 5
+LONG = 30  # epochs, after which a fit counts as final
 WITHIN = 1.005  # times the final RMSE
 
 
@@ -66,51 +55,53 @@ def threads(count: int):
         numba.set_num_threads(before)
 
 
-def timed_fit(fit: Callable[..., Fit], *arguments, **options) -> tuple[Fit, list[float]]:
-    """One of our fits, and the seconds of each pass, without the judging between passes."""
-    seconds = []
-
-    def iterate(one_pass, *rest):
-        def timed_pass(*factors):
+def timed(
+    iterates: Iterator[Factors], epochs: int, cores: int = THREADS
+) -> Iterator[tuple[Factors, float]]:
+    """Factors after each of so many epochs, and the seconds that it took."""
+    next(iterates)  # what comes before the epochs
+    for _ in range(epochs):
+        with threads(cores):
             started = time.perf_counter()
-            result = one_pass(*factors)
-            seconds.append(time.perf_counter() - started)
-            return result
-
-        return original(timed_pass, *rest)
-
-    original = factorization._iterate
-    with mock.patch.object(factorization, "_iterate", iterate), threads(THREADS):
-        return fit(*arguments, **options), seconds
+            factors = next(iterates)
+            seconds = time.perf_counter() - started
+        yield factors, seconds
 
 
-def our_fit(fit: Callable[..., Fit], name: str, k: int, passes: int, **options):
-    """ALS or SGD on one of the data sets: the fit, and seconds of its passes."""
-    train, validation, baseline = data(name)
-    start = random_start(train.shape, k, np.random.default_rng(0))
-    options |= {"passes": passes, "validation": validation, "patience": passes}
-    return timed_fit(fit, train, baseline, start, penalty=PENALTY, **options)
+def our_epochs(
+    iterates_of: Callable[..., Iterator[Factors]], name: str, k: int, epochs: int, **options
+) -> Iterator[tuple[Factors, float]]:
+    """Epochs of ALS or SGD on one of the data sets, timed."""
+    train, _, baseline = data(name)
+    init = random_init(train.shape, k, np.random.default_rng(0))
+    iterates = iterates_of(residuals(train, baseline), init, penalty=PENALTY, **options)
+    return timed(iterates, epochs)
 
 
-# ---- exact ALS: seconds of a pass, and the validation RMSE after PASSES
+def validation_rmse(name: str, factors: Factors) -> float:
+    """Of these factors and our bias model."""
+    _, validation, baseline = data(name)
+    return rmse(replace(baseline, user_factors=factors[0], item_factors=factors[1]), validation)
+
+
+# ---- exact ALS: seconds of a pass, and the validation RMSE after EPOCHS
 
 
 def our_als(name: str, k: int) -> tuple[float, float]:
-    fit, seconds = our_fit(fit_als, name, k, PASSES)
-    return statistics.mean(seconds[1:]), fit.history["validation"][-1]
+    factors, seconds = zip(*our_epochs(als_iterates, name, k, EPOCHS), strict=True)
+    return statistics.mean(seconds[1:]), validation_rmse(name, factors[-1])
 
 
-def cmfrec_fit(name: str, k: int, passes: int, **options) -> tuple[float, float]:
+def cmfrec_fit(name: str, k: int, epochs: int, **options) -> tuple[float, float]:
     """Seconds of a whole fit by cmfrec to what our bias model leaves, and the validation RMSE."""
     from cmfrec import CMF
 
-    train, validation, baseline = data(name)
-    left = residuals(train, baseline).tocoo()
+    train, _, baseline = data(name)
     model = CMF(
         k=k,
         lambda_=PENALTY,
         scale_lam=True,
-        niter=passes,
+        niter=epochs,
         user_bias=False,
         item_bias=False,
         center=False,
@@ -118,18 +109,18 @@ def cmfrec_fit(name: str, k: int, passes: int, **options) -> tuple[float, float]
         nthreads=THREADS,
         **options,
     )
-    matrix = coo_matrix((left.data, left.coords), shape=left.shape)
+    users, items, left = coordinates(residuals(train, baseline))
+    matrix = coo_matrix((left, (users, items)), shape=train.shape)
     started = time.perf_counter()
     model.fit(matrix)
     seconds = time.perf_counter() - started
-    factors = {"user_factors": model.A_, "item_factors": model.B_}
-    return seconds, rmse(replace(baseline, **factors), validation)
+    return seconds, validation_rmse(name, (model.A_, model.B_))
 
 
 def cmfrec_als(name: str, k: int) -> tuple[float, float]:
     one, _ = cmfrec_fit(name, k, 1, use_cg=False)
-    several, quality = cmfrec_fit(name, k, PASSES, use_cg=False)
-    return (several - one) / (PASSES - 1), quality
+    several, quality = cmfrec_fit(name, k, EPOCHS, use_cg=False)
+    return (several - one) / (EPOCHS - 1), quality
 
 
 @cache
@@ -162,7 +153,7 @@ def lenskit_als(name: str, k: int) -> tuple[float, float]:
     trainer = scorer.create_trainer(lenskit_data(name), TrainingOptions(rng=0))
     trainer.train_epoch()
     started = time.perf_counter()
-    for _ in range(PASSES - 1):
+    for _ in range(EPOCHS - 1):
         trainer.train_epoch()
     seconds = time.perf_counter() - started
     model = RatingModel(
@@ -172,7 +163,7 @@ def lenskit_als(name: str, k: int) -> tuple[float, float]:
         _at(scorer.users.ids(), scorer.user_embeddings, train.shape[0]),
         _at(scorer.items.ids(), scorer.item_embeddings, train.shape[1]),
     )
-    return seconds / (PASSES - 1), rmse(model, validation)
+    return seconds / (EPOCHS - 1), rmse(model, validation)
 
 
 def _at(positions: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
@@ -197,7 +188,7 @@ def race(name: str, k: int, runs: int) -> tuple[list[dict], list[list[float]]]:
 
     rounds = take_turns([partial(measure, solver) for solver in EXACT], runs)
     ratings = len(data(name)[0].stars)
-    of_all = {"data": name, "ratings": ratings, "k": k, "penalty": PENALTY, "passes": PASSES}
+    of_all = {"data": name, "ratings": ratings, "k": k, "penalty": PENALTY, "epochs": EPOCHS}
     rows = [
         {"solver": solver, **of_all, "seconds": statistics.median(s), "validation": quality[solver]}
         for solver, s in zip(EXACT, zip(*rounds, strict=True), strict=True)
@@ -206,7 +197,7 @@ def race(name: str, k: int, runs: int) -> tuple[list[dict], list[list[float]]]:
 
 
 def benchmark_exact(name: str, k: int, runs: int) -> Result:
-    """A pass of exact ALS; peer: whichever is fastest."""
+    """An epoch of exact ALS; peer: whichever is fastest."""
     rows, rounds = race(name, k, runs)
     best = min(range(1, len(rows)), key=lambda n: rows[n]["seconds"])
     ratio = statistics.median(seconds[0] / seconds[best] for seconds in rounds)
@@ -226,7 +217,7 @@ def benchmark_readable() -> Result:
     """The compiled solver; peer: the readable lines that it is tested against."""
     train, _, baseline = data("pruned")
     matrix = residuals(train, baseline)
-    factors = random_start(train.shape, 8, np.random.default_rng(0))[1]
+    factors = random_init(train.shape, 8, np.random.default_rng(0))[1]
     arguments = matrix, factors, penalties(matrix, penalty=PENALTY, weighted=True)[0]
     with threads(THREADS):
         times = medians(lambda: fast_ridge_rows(*arguments), lambda: ridge_rows(*arguments), 3)
@@ -240,21 +231,22 @@ def benchmark_readable() -> Result:
 
 
 def our_curve(k: int) -> tuple[list[float], list[float]]:
-    """Validation RMSE after each pass, and how many seconds passes took until then."""
-    fit, seconds = our_fit(fit_als, "pruned", k, LONG)
-    return np.cumsum(seconds).tolist(), fit.history["validation"][1:]
+    """How many seconds epochs took until the end of each, and the validation RMSE there."""
+    epochs = our_epochs(als_iterates, "pruned", k, LONG)
+    errors, seconds = zip(*((validation_rmse("pruned", f), s) for f, s in epochs), strict=True)
+    return np.cumsum(seconds).tolist(), list(errors)
 
 
 def conjugate_gradient_curve(k: int) -> tuple[list[float], list[float]]:
-    """The same of cmfrec's conjugate gradients; what comes before the passes is taken off."""
+    """The same of cmfrec's conjugate gradients; what comes before the epochs is taken off."""
     numbers = [*range(1, 9), 10, 12, 15, 20, 25, LONG]
-    fits = [cmfrec_fit("pruned", k, passes, use_cg=True, finalize_chol=False) for passes in numbers]
-    a_pass = (fits[-1][0] - fits[0][0]) / (LONG - 1)
-    return [number * a_pass for number in numbers], [quality for _, quality in fits]
+    fits = [cmfrec_fit("pruned", k, epochs, use_cg=True, finalize_chol=False) for epochs in numbers]
+    an_epoch = (fits[-1][0] - fits[0][0]) / (LONG - 1)
+    return [number * an_epoch for number in numbers], [quality for _, quality in fits]
 
 
 def benchmark_inexact(k: int, runs: int) -> Result:
-    """Seconds of passes until the validation RMSE is within 0.5 % of the final one."""
+    """Seconds of epochs until the validation RMSE is within 0.5 % of the final one."""
     found = []
     for _ in range(runs):
         curves = our_curve(k), conjugate_gradient_curve(k)
@@ -277,7 +269,7 @@ def benchmark_inexact(k: int, runs: int) -> Result:
 
 
 def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
-    """A pass over the pruned ratings by one thread; peer: Surprise's SVD, which fits biases, too."""
+    """An epoch over the pruned ratings by one thread; peer: Surprise's SVD, which fits biases, too."""
     import pandas
     import surprise
 
@@ -287,18 +279,18 @@ def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
     frame = pandas.DataFrame(columns)
     theirs = surprise.Dataset.load_from_df(frame, reader).build_full_trainset()
 
-    def peer_fit(passes):
+    def peer_fit(epochs):
         started = time.perf_counter()
-        surprise.SVD(n_factors=k, n_epochs=passes, random_state=0).fit(theirs)
+        surprise.SVD(n_factors=k, n_epochs=epochs, random_state=0).fit(theirs)
         return time.perf_counter() - started
 
     def peer():
         one = peer_fit(1)
-        return (peer_fit(PASSES) - one) / (PASSES - 1)
+        return (peer_fit(EPOCHS) - one) / (EPOCHS - 1)
 
     def ours():
-        _, seconds = our_fit(fit_sgd, "pruned", k, PASSES, rng=np.random.default_rng(0))
-        return statistics.mean(seconds[1:])
+        epochs = our_epochs(sgd_iterates, "pruned", k, EPOCHS, rng=np.random.default_rng(0))
+        return statistics.mean([seconds for _, seconds in epochs][1:])
 
     rounds = take_turns([ours, peer], runs)
     times = map(statistics.median, zip(*rounds, strict=True))
@@ -318,7 +310,7 @@ def exact_solvers() -> list[dict]:
 
 
 def flops(train: Ratings, k: int) -> float:
-    """Operations of a pass of exact ALS.
+    """Operations of an epoch of exact ALS.
 
     A row with n ratings takes n k² for the products of factors and k³/3 for Cholesky's method; in
     the dual form, n < k, n² k and n³/3.
@@ -329,15 +321,17 @@ def flops(train: Ratings, k: int) -> float:
 
 
 def cost(train: Ratings, k: int, cores: int) -> dict:
-    """Seconds of a pass of ALS and of SGD (always on one core), and the operations of the former."""
-    baseline = fit_biases(train, passes=3)
-    start = random_start(train.shape, k, np.random.default_rng(0))
-    arguments = train, baseline, start
-    with mock.patch(f"{__name__}.THREADS", cores):
-        _, als = timed_fit(fit_als, *arguments, penalty=PENALTY, passes=4)
-        rng = np.random.default_rng(0)
-        _, sgd = timed_fit(fit_sgd, *arguments, penalty=PENALTY, passes=4, rng=rng)
-    seconds = {"als": statistics.median(als[1:]), "sgd": statistics.median(sgd[1:])}
+    """Seconds of an epoch of ALS and of SGD (always on one core), and the operations of the former."""
+    matrix = residuals(train, fit_biases(train, epochs=3))
+    init = random_init(train.shape, k, np.random.default_rng(0))
+    methods = {
+        "als": als_iterates(matrix, init, penalty=PENALTY),
+        "sgd": sgd_iterates(matrix, init, penalty=PENALTY, rng=np.random.default_rng(0)),
+    }
+    seconds = {
+        name: statistics.median([seconds for _, seconds in timed(iterates, 4, cores)][1:])
+        for name, iterates in methods.items()
+    }
     return {
         "ratings": len(train.stars),
         "k": k,
@@ -348,7 +342,7 @@ def cost(train: Ratings, k: int, cores: int) -> dict:
 
 
 def growth() -> dict[str, list[dict]]:
-    """How the cost of a pass grows with ratings (unpruned, k = 32), with k and with cores (pruned)."""
+    """How the cost of an epoch grows with ratings (unpruned, k = 32), with k and with cores (pruned)."""
     pruned, (whole, _, _) = data("pruned")[0], data("unpruned")
     sizes = [len(whole.stars) // part for part in (16, 8, 4, 2, 1)]
     order = np.random.default_rng(0).permutation(len(whole.stars))
@@ -364,15 +358,18 @@ def _part(ratings: Ratings, rows: np.ndarray) -> Ratings:
     return replace(ratings, **columns)
 
 
-def curves_by_seconds(k: int = 2, passes: int = 60) -> dict[str, list[list[float]]]:
-    """(seconds, validation RMSE) at the start and after each pass, at the settings of the chapter."""
-    methods = {"ALS": (fit_als, {}), "SGD": (fit_sgd, {"rng": np.random.default_rng(1)})}
+def curves_by_seconds(k: int = 2, epochs: int = 60) -> dict[str, list[list[float]]]:
+    """(seconds, validation RMSE) at the start and after each epoch, at the settings of the chapter."""
+    train, _, _ = data("pruned")
+    init = random_init(train.shape, k, np.random.default_rng(0))
+    methods = {"ALS": (als_iterates, {}), "SGD": (sgd_iterates, {"rng": np.random.default_rng(1)})}
     curves = {}
-    for name, (fit, options) in methods.items():
-        our_fit(fit, "pruned", k, 1, **options)  # compiles
-        found, seconds = our_fit(fit, "pruned", k, passes, **options)
-        until = np.cumsum([0, *seconds]).tolist()
-        curves[name] = list(map(list, zip(until, found.history["validation"], strict=True)))
+    for name, (iterates_of, options) in methods.items():
+        list(our_epochs(iterates_of, "pruned", k, 1, **options))  # compiles
+        curve = [[0.0, validation_rmse("pruned", init)]]
+        for factors, seconds in our_epochs(iterates_of, "pruned", k, epochs, **options):
+            curve.append([curve[-1][0] + seconds, validation_rmse("pruned", factors)])
+        curves[name] = curve
     return curves
 
 

@@ -1,0 +1,355 @@
+"""What predicts ratings, judged and used: μ + b_u + b_i + q_u · p_i, and baselines that use parts of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import scipy.stats
+from numba import njit, prange
+from scipy.sparse import csr_array
+
+from helpers.ratings import Ratings, to_csr
+from helpers.ridge import fast_ridge_rows, ridge_rows
+
+MIN_STARS, MAX_STARS = 1, 5
+
+
+@dataclass(frozen=True)
+class RatingModel:
+    """Predicts a rating by ``mean + user_bias[u] + item_bias[i] + user_factors[u] · item_factors[i]``.
+
+    Attributes
+    ----------
+    mean : float
+        μ, in stars.
+    user_bias, item_bias : ndarray of shape (users,), (items,)
+        In stars.
+    user_factors, item_factors : ndarray of shape (users, k), (items, k)
+        q_u and p_i; k is 0 where a model has none.
+    """
+
+    mean: float
+    user_bias: np.ndarray
+    item_bias: np.ndarray
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+
+
+def predict(
+    model: RatingModel, users: np.ndarray, items: np.ndarray, *, clip: bool = True
+) -> np.ndarray:
+    """Predicted stars of pairs, shape (n,).
+
+    Parameters
+    ----------
+    users, items : ndarray of shape (n,), int
+        The pairs.
+    clip : bool
+        Whether predictions are clipped to 1 … 5.
+    """
+    products = dot_pairs(model.user_factors, model.item_factors, users, items)
+    return add_biases(model, users, items, products, clip=clip)
+
+
+def add_biases(
+    model: RatingModel,
+    users: np.ndarray,
+    items: np.ndarray,
+    products: np.ndarray,
+    *,
+    clip: bool = True,
+) -> np.ndarray:
+    """Predicted stars of pairs whose products of factors, shape (n,), are known; see :func:`predict`."""
+    stars = model.mean + model.user_bias[users] + model.item_bias[items] + products
+    return np.clip(stars, MIN_STARS, MAX_STARS) if clip else stars
+
+
+def rmse(model: RatingModel, ratings: Ratings, *, clip: bool = True) -> float:
+    """Root mean squared error of the predictions, in stars."""
+    _check_shape(model, ratings)
+    errors = ratings.stars - predict(model, ratings.users, ratings.items, clip=clip)
+    return math.sqrt(np.mean(errors**2))
+
+
+def rmse_by_activity(
+    model: RatingModel, train: Ratings, ratings: Ratings, edges: Sequence[int]
+) -> list[float]:
+    """RMSE of the predictions, by how many training ratings the users have.
+
+    Parameters
+    ----------
+    edges : sequence of int
+        Band n holds the users with at least ``edges[n]`` and less than ``edges[n + 1]`` of them.
+
+    Returns
+    -------
+    list of float
+        In stars, one for each band; none of them may be empty.
+    """
+    activity = np.bincount(train.users, minlength=train.shape[0])[ratings.users]
+    squares = (ratings.stars - predict(model, ratings.users, ratings.items)) ** 2
+    bands = [(activity >= low) & (activity < high) for low, high in pairwise(edges)]
+    return [math.sqrt(squares[band].mean()) for band in bands]
+
+
+def rmse_intervals(
+    ratings: Ratings, predictions: np.ndarray, rng: np.random.Generator, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bootstrap intervals over users, of RMSE and of its difference from the first model's.
+
+    A user's ratings are drawn together, because their errors are alike. Drawing the same users for
+    all models makes the differences paired.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        What was predicted.
+    predictions : ndarray of shape (models, n)
+    rng : Generator
+        Draws the users.
+    level : float
+        Share of the bootstrap's values that lies within an interval.
+
+    Returns
+    -------
+    of_rmse, of_difference : ndarray of shape (models, 2)
+        Lower and upper ends, in stars.
+    """
+    squares = (ratings.stars - predictions) ** 2
+    _, user = np.unique(ratings.users, return_inverse=True)
+    counts = np.bincount(user)
+    sums = [np.bincount(user, weights=row) for row in squares]
+
+    def statistic(*columns, axis=-1):
+        total = columns[-1].sum(axis=axis)
+        each = np.stack([np.sqrt(c.sum(axis=axis) / total) for c in columns[:-1]])
+        return np.concatenate([each, each - each[0]])
+
+    drawn = scipy.stats.bootstrap(
+        (*sums, counts),
+        statistic,
+        paired=True,
+        n_resamples=999,
+        batch=50,
+        confidence_level=level,
+        method="percentile",
+        rng=rng,
+    ).confidence_interval
+    return tuple(np.split(np.column_stack(drawn), 2))
+
+
+# ---- baselines
+
+
+def fit_mean(train: Ratings) -> RatingModel:
+    """Everybody gives everything the mean of all ratings."""
+    users, items = train.shape
+    nothing = np.zeros((users, 0)), np.zeros((items, 0))
+    mean = float(train.stars.mean(dtype=np.float64))
+    return RatingModel(mean, np.zeros(users), np.zeros(items), *nothing)
+
+
+def fit_user_means(train: Ratings) -> RatingModel:
+    """Each user gives everything the mean of the user's ratings; without any, the mean of all."""
+    model = fit_mean(train)
+    sums = np.bincount(train.users, train.stars - model.mean, len(model.user_bias))
+    counts = np.bincount(train.users, minlength=len(model.user_bias))
+    return replace(model, user_bias=sums / np.maximum(counts, 1))
+
+
+def fit_biases(
+    train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, epochs: int = 30
+) -> RatingModel:
+    """The bias model μ + b_u + b_i, fitted alternately.
+
+    Minimises Σ (r − μ − b_u − b_i)² + λ_U Σ b_u² + λ_I Σ b_i². Given the other biases, each is a
+    mean of residuals that counts λ more ratings than there are, all zero.
+
+    Parameters
+    ----------
+    user_penalty, item_penalty : float
+        λ_U and λ_I, in ratings.
+    epochs : int
+        Each over all items, then all users.
+    """
+    check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
+    model = fit_mean(train)
+    user_bias, item_bias = model.user_bias, model.item_bias
+    centred = train.stars - model.mean
+    user_weight = np.bincount(train.users, minlength=len(user_bias)) + user_penalty
+    item_weight = np.bincount(train.items, minlength=len(item_bias)) + item_penalty
+    for _ in range(epochs):
+        left = centred - user_bias[train.users]
+        item_bias = np.bincount(train.items, left, len(item_bias)) / item_weight
+        left = centred - item_bias[train.items]
+        user_bias = np.bincount(train.users, left, len(user_bias)) / user_weight
+    return replace(model, user_bias=user_bias, item_bias=item_bias)
+
+
+def fit_users(
+    train: Ratings, item_bias: np.ndarray, item_traits: np.ndarray, *, penalty: float
+) -> RatingModel:
+    """What could be predicted by somebody who knows all about the items and nothing about users.
+
+    The stars are regressed on the items' true biases (what is clipped at 5 makes the slope less
+    than 1), then a ridge regression for each user finds the user's bias and tastes.
+
+    Parameters
+    ----------
+    item_bias : ndarray of shape (items,)
+    item_traits : ndarray of shape (items, d)
+    penalty : float
+        In ratings: variance of the noise ÷ variance of a taste.
+
+    Returns
+    -------
+    RatingModel
+        With k = d + 1: the first factor of an item is 1, that of a user the user's bias.
+    """
+    model = fit_mean(train)
+    slope, mean = np.polyfit(item_bias[train.items], train.stars, 1)
+    features = np.column_stack([np.ones(len(item_bias)), item_traits])
+    model = replace(model, mean=float(mean), item_bias=slope * item_bias, item_factors=features)
+    left = residuals(train, replace(model, item_factors=np.zeros((len(features), 0))))
+    cost = np.full(train.shape[0], float(penalty))
+    return replace(model, user_factors=fast_ridge_rows(left, features, cost))
+
+
+def residuals(train: Ratings, baseline: RatingModel) -> csr_array:
+    """What a baseline leaves of the training ratings, shape (users, items), observed entries only.
+
+    A residual of 0 is stored like any other: it was observed.
+    """
+    _check_shape(baseline, train)
+    left = train.stars - predict(baseline, train.users, train.items, clip=False)
+    return to_csr(train, left)
+
+
+# ---- use
+
+
+def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The factors turned so that they are orthogonal and sorted: the SVD of Q Pᵀ, never formed.
+
+    Factors are determined only up to an invertible matrix; Q Pᵀ, and hence its SVD, is not touched
+    by that.
+
+    Returns
+    -------
+    users : ndarray of shape (users, k)
+        Left singular vectors.
+    singular_values : ndarray of shape (k,)
+        Descending.
+    items : ndarray of shape (items, k)
+        Right singular vectors; the entry of largest size in each is positive.
+    """
+    Q, of_users = np.linalg.qr(model.user_factors)
+    P, of_items = np.linalg.qr(model.item_factors)
+    U, s, Vt = np.linalg.svd(of_users @ of_items.T)
+    users, items = Q @ U, P @ Vt.T
+    signs = np.sign(items[np.abs(items).argmax(axis=0), np.arange(len(s))])
+    return users * signs, s, items * signs
+
+
+def fold_in(
+    model: RatingModel,
+    items: np.ndarray,
+    stars: np.ndarray,
+    *,
+    penalty: float,
+    weighted: bool,
+    bias_penalty: float = 10,
+) -> tuple[float, np.ndarray]:
+    """Bias and factors of a new user from a few ratings; the items stay as they are.
+
+    The same two steps as for all users: the bias first, then one ridge regression of what is left
+    on the factors of the rated items.
+
+    Parameters
+    ----------
+    items : ndarray of shape (n,), int
+    stars : ndarray of shape (n,)
+        None at all is fine: bias and factors are then 0.
+    penalty, weighted
+        As in the fit of the model.
+
+    Returns
+    -------
+    bias : float
+    factors : ndarray of shape (k,)
+    """
+    items, stars = np.asarray(items, dtype=int), np.asarray(stars, dtype=float)
+    if items.shape != stars.shape or items.ndim != 1:
+        raise ValueError(f"need one rating for each item, got {items.shape} and {stars.shape}")
+    if not ((stars >= MIN_STARS) & (stars <= MAX_STARS)).all():
+        raise ValueError(f"ratings must lie between 1 and 5, got {stars}")
+    check_positive(penalty=penalty, bias_penalty=bias_penalty)
+    left = stars - model.mean - model.item_bias[items]
+    bias = left.sum() / (len(left) + bias_penalty)
+    row = csr_array((left - bias, items, [0, len(items)]), shape=(1, len(model.item_bias)))
+    weight = penalty * len(items) if weighted else penalty
+    return bias, ridge_rows(row, model.item_factors, np.array([weight]))[0]
+
+
+def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:
+    """What a folded-in user would give each item, in stars, shape (items,)."""
+    liking = model.mean + bias + model.item_bias + model.item_factors @ factors
+    return np.clip(liking, MIN_STARS, MAX_STARS)
+
+
+def user_with(ratings: Ratings, count: int = 60) -> int:
+    """The first user with exactly, or else nearest to, so many ratings."""
+    by_user = np.bincount(ratings.users, minlength=ratings.shape[0])
+    return int(np.argmin(np.abs(by_user - count)))
+
+
+def nearest_items(
+    model: RatingModel, item: int, count: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """The items whose factors are nearest to one's, itself left out.
+
+    Near by what they add to the predictions: the distance between two items' columns of Q Pᵀ, over
+    all users. It doesn't depend on how the factors happen to be turned.
+
+    Parameters
+    ----------
+    among : ndarray of int, optional
+        The items to choose from; all of them otherwise.
+
+    Returns
+    -------
+    ndarray of shape (count,), int
+    """
+    _, s, items = principal_axes(model)
+    among = np.arange(len(items)) if among is None else np.asarray(among)
+    among = among[among != item]
+    distances = np.linalg.norm((items[among] - items[item]) * s, axis=1)
+    return among[np.argsort(distances, kind="stable")[:count]]
+
+
+@njit(cache=True, parallel=True)
+def dot_pairs(Q, P, users, items):
+    dots = np.empty(len(users))
+    for n in prange(len(users)):
+        total = 0.0
+        for f in range(Q.shape[1]):
+            total += Q[users[n], f] * P[items[n], f]
+        dots[n] = total
+    return dots
+
+
+def _check_shape(model: RatingModel, ratings: Ratings) -> None:
+    expected = len(model.user_bias), len(model.item_bias)
+    if ratings.shape != expected:
+        raise ValueError(
+            f"the model knows {expected[0]} users and {expected[1]} items, the ratings have "
+            f"{ratings.shape[0]} and {ratings.shape[1]}: they must come from one split"
+        )
+
+
+def check_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
