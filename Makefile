@@ -5,7 +5,7 @@ PY := .venv/bin/python
 READY := .venv/ready
 LAB := $(PY) -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. \
 	--LabApp.default_url=/lab/tree/notebooks/01_pca_svd.ipynb \
-	--FileContentsManager.pre_save_hook=helpers.saving.on_save
+	--FileContentsManager.pre_save_hook=helpers.notebooks.on_save
 NEEDED_GB := 9
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 
@@ -20,7 +20,7 @@ test: $(READY) ## set up if needed, then run every test and every notebook
 	$(PY) -m pytest -p tests.notebooks.pictures notebooks
 
 run: $(READY) ## execute all notebooks and save them with their outputs
-	$(PY) -m tests.notebooks.execute
+	$(PY) -m helpers.notebooks
 
 portable: $(READY) ## run every notebook as other processors would (an hour)
 	$(PY) -m tests.notebooks.portable

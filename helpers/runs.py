@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
-from helpers.storage import DATA, StorageError, read_json
+from helpers.manifests import load_manifest
+from helpers.storage import DATA, StorageError
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-MANIFESTS = DATA / "experiments"
 CHECKPOINTS = DATA / "checkpoints"
 RUNS = DATA / "runs"
 
@@ -81,11 +81,6 @@ class Prepared:
     images: Any
     train: Mapping[str, Any]
     results: Callable[["Module"], dict]
-
-
-def manifest_path(name: str) -> Path:
-    """Where the manifest of an experiment is kept."""
-    return MANIFESTS / f"{name}.json"
 
 
 def checkpoint_path(name: str) -> Path:
@@ -159,7 +154,7 @@ def run_network(
     }
 
 
-def load_network(name: str, spec: NetworkRun) -> "Module":
+def trained_network(name: str, spec: NetworkRun) -> "Module":
     """The network that a full run left, ready to be used: in evaluation mode.
 
     Raises
@@ -167,24 +162,12 @@ def load_network(name: str, spec: NetworkRun) -> "Module":
     StorageError
         If its manifest or its weights are missing, damaged, or don't belong together.
     """
-    manifest, model = read_manifest(name), spec.build(**spec.network)
+    manifest, model = load_manifest(name), spec.build(**spec.network)
     if "checkpoint" not in manifest:
         raise StorageError(f"The weights of {name} were not kept; there is only its manifest.")
     sha256 = manifest["checkpoint"]["sha256"]
     load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
     return model.eval()
-
-
-def read_manifest(name: str) -> dict:
-    """What an experiment left.
-
-    Raises
-    ------
-    StorageError
-        If its manifest is missing or damaged.
-    """
-    mend = f"`python -m helpers.experiments {name}` makes it, `git checkout -- data` restores it."
-    return read_json(manifest_path(name), mend)
 
 
 def epochs_behind(name: str) -> int:

@@ -20,6 +20,8 @@ FACTORS = {
 }
 COLOURS = ("red", "green", "blue")
 SQUARES = ("corner", "centre")
+SHAPE_SEED = 0
+SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}  # of the full runs
 
 
 def draw_factors(
@@ -118,6 +120,24 @@ def all_masks(square: str = "corner") -> np.ndarray:
     masks = masks.astype(bool)
     masks.flags.writeable = False
     return masks
+
+
+def shape_factors(part: str, n: int | None = None) -> dict[str, np.ndarray]:
+    """Factors of shapes for "train", "validation" or "test": the first n, or all of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part.
+    """
+    rng = np.random.default_rng([SHAPE_SEED, list(SHAPE_PARTS).index(part)])
+    factors = draw_factors(rng, SHAPE_PARTS[part])
+    return {name: values[:n] for name, values in factors.items()}
+
+
+def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
+    """Images with the factors of :func:`shape_factors`."""
+    return draw_images(shape_factors(part, n), square)
 
 
 def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:

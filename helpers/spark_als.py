@@ -23,18 +23,22 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from helpers.factorization import fit_als, random_init
+from helpers.manifests import manifest_path, write_manifest
 from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import MORE_THAN, Ratings, coordinates, hold_out, prune
 from helpers.ratings_files import load_ratings
-from helpers.storage import DATA, StorageError, read_json, write_json
+from helpers.storage import StorageError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-RECORD = DATA / "experiments" / "yelp-spark.json"
-MEND_RECORD = "`python -m helpers.spark_als` makes it, `git checkout -- data` restores it."
+EXPERIMENT = "yelp-spark"
 NEEDED = ("pyspark", "pyarrow")
 STACK = "-Xss16m"  # a plan of many epochs is nested deeper than Java's usual stack
+
+
+class SparkError(RuntimeError):
+    """PySpark or Java is missing or doesn't start; the message says what to install."""
 
 
 def fit_spark_als(
@@ -103,7 +107,7 @@ def spark_session(master: str = "local[2]") -> Iterator["SparkSession"]:
 
     Raises
     ------
-    RuntimeError
+    SparkError
         If PySpark or Java is missing or doesn't start; says what to install.
     """
     check_installed()
@@ -129,7 +133,7 @@ def spark_session(master: str = "local[2]") -> Iterator["SparkSession"]:
             messages.seek(0)
             said = f"{error}\n{messages.read()}".splitlines()
             said = "\n".join(line for line in said if not line.startswith("\t"))  # no stack traces
-            raise RuntimeError(
+            raise SparkError(
                 f"Spark did not start with master {master!r}. It said:\n{said[:2000]}\n"
                 "Is the address right? Is Java 17 or newer what JAVA_HOME or the PATH finds?"
             ) from error
@@ -140,17 +144,17 @@ def spark_session(master: str = "local[2]") -> Iterator["SparkSession"]:
 
 
 def check_installed() -> None:
-    """Raise a RuntimeError that says what to install if PySpark or Java isn't there."""
+    """Raise a SparkError that says what to install if PySpark or Java isn't there."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise RuntimeError(
+        raise SparkError(
             f"{' and '.join(missing)} can't be found: `.venv/bin/pip install --editable '.[spark]'` "
             "installs what Spark needs, except Java."
         )
     home = os.environ.get("JAVA_HOME")
     if shutil.which("java", path=str(Path(home, "bin")) if home else None) is None:
         where = f"JAVA_HOME, {home}" if home else "the PATH"
-        raise RuntimeError(
+        raise SparkError(
             f"Spark needs Java 17 or newer, and there is none in {where}; on Debian or Ubuntu: "
             "sudo apt-get install openjdk-17-jre-headless"
         )
@@ -173,8 +177,28 @@ def _messages_aside() -> Iterator[TextIO]:
 # ---- the comparison
 
 
-def compare(master: str, *, k: int, penalty: float, epochs: int) -> dict:
-    """Fit Spark's ALS and ours to the same ratings, and judge both on the same test ratings."""
+def compare(
+    master: str = "local[2]", *, k: int = 2, penalty: float = 0.15, epochs: int = 30
+) -> dict:
+    """Spark's ALS and ours, fitted to the same ratings and judged on the same test ratings.
+
+    Parameters
+    ----------
+    penalty : float
+        λ, counted for each rating.
+
+    Returns
+    -------
+    dict
+        What the manifest says of it.
+
+    Raises
+    ------
+    SparkError
+        If PySpark or Java is missing or doesn't start.
+    StorageError
+        If the reader's own ratings can't be read.
+    """
     check_installed()
     ratings, _, source = load_ratings()
     train, _, test = hold_out(prune(ratings, MORE_THAN)[0], np.random.default_rng(0))
@@ -192,7 +216,7 @@ def compare(master: str, *, k: int, penalty: float, epochs: int) -> dict:
     errors = {"baseline": baseline, "ours": ours, "spark": theirs}
     errors = {name: rmse(model, test) for name, model in errors.items()}
     return {
-        "experiment": RECORD.stem,
+        "experiment": EXPERIMENT,
         "configuration": {"master": master, "k": k, "penalty": penalty, "epochs": epochs}
         | {"seed": 0, "more_than": MORE_THAN, "training": len(train.stars)},
         "data": {"source": source, "stars": hashlib.sha256(ratings.stars.tobytes()).hexdigest()},
@@ -201,17 +225,6 @@ def compare(master: str, *, k: int, penalty: float, epochs: int) -> dict:
         | {package: version(package) for package in (*NEEDED, "numpy", "numba")},
         "seconds": {"ours": round(our_seconds, 2), "spark": round(spark_seconds, 2)},
     }
-
-
-def load_record() -> dict:
-    """What the last run left.
-
-    Raises
-    ------
-    StorageError
-        If the record is missing or damaged.
-    """
-    return read_json(RECORD, MEND_RECORD)
 
 
 def main() -> None:
@@ -224,13 +237,13 @@ def main() -> None:
     options = vars(parser.parse_args())
     try:
         record = compare(options.pop("master"), **options)
-    except (RuntimeError, StorageError) as error:
+    except (SparkError, StorageError) as error:
         raise SystemExit(f"spark_als: {error}") from None
-    write_json(RECORD, record)
+    write_manifest(EXPERIMENT, record)
     test, difference = record["results"]["test"], record["results"]["difference"]
     print(f"test RMSE: Spark {test['spark']:.4f}, ours {test['ours']:.4f} ({difference:+.4f})")
     print(
-        f"seconds: Spark {record['seconds']['spark']}, ours {record['seconds']['ours']}; {RECORD}"
+        f"seconds: Spark {record['seconds']['spark']}, ours {record['seconds']['ours']}; {manifest_path(EXPERIMENT)}"
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
-BENCHMARKS = ROOT / "tests" / "benchmarks" / "results.json"
+BENCHMARKS = DATA / "benchmarks.json"
 
 
 class StorageError(Exception):

@@ -5,7 +5,7 @@ import pytest
 
 from helpers import display as display_module
 from helpers.display import show_source, show_table, source_without_docstring, training_bar
-from helpers.saving import LIVE_VIEW
+from helpers.notebooks import LIVE_VIEW
 
 
 def documented(x):

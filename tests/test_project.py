@@ -13,47 +13,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.notebooks.execute import ROOT
+from helpers.storage import ROOT
 
-# A file imports only from lower floors, or from its own where no circle arises.
-FLOORS = (
-    ("storage", "saving", "plots.style"),
-    (
-        "fashion_mnist",
-        "ratings",
-        "generated_ratings",
-        "spectrum",
-        "checkpoints",
-        "interpolation",
-        "shapes",
-    ),
-    (
-        "pca",
-        "ridge",
-        "rating_models",
-        "factorization",
-        "deep_factorization",
-        "ratings_files",
-        "training",
-        "autoencoder",
-    ),
-    (
-        "embedding",
-        "irmae",
-        "runs",
-        "spark_als",
-        "plots.pca",
-        "plots.ratings",
-        "plots.autoencoder",
-        "plots.deep",
-        "plots.irmae",
-    ),
-    ("explore", "display", "experiments"),
-)
-FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
 # made of torch; everything else loads it only when it is needed
 TORCH_MODULES = ("helpers.training", "helpers.autoencoder", "helpers.irmae")
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
+# rows of CONTRIBUTING.md's table of floors
+ROWS = re.findall(r"^\| (\d) \| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+FLOOR = {
+    "helpers." + name.removesuffix("/").removesuffix(".py").replace("/", "."): int(floor)
+    for floor, files in ROWS
+    for name in re.findall(r"`([\w/.]+)`", files)
+}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -62,28 +33,40 @@ def modules() -> dict[str, Path]:
     return {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths}
 
 
-def imports(name: str) -> set[str]:
-    """What a file of the package imports from the package, anywhere in it."""
-    tree = ast.parse(modules()[name].read_text())
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    named = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module == "helpers"]
-    imported |= {f"helpers.{alias.name}" for node in named for alias in node.names}
-    return {module for module in imported if module and module.startswith("helpers.")}
+def floor_of(name: str) -> int:
+    """Of a file: its own, or that of its folder."""
+    assert FLOOR.keys() & {name, name.rpartition(".")[0]}, f"give {name} a floor in CONTRIBUTING.md"
+    return FLOOR.get(name, FLOOR.get(name.rpartition(".")[0]))
+
+
+def imported_by(name: str) -> set[str]:
+    """Files of the package that a file imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(modules()[name].read_text())))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found & modules().keys()
 
 
 @pytest.mark.parametrize("name", modules())
 def test_module_imports_from_no_higher_floor(name):
-    assert name in FLOOR, "give the file a floor, here and in CONTRIBUTING.md"
-    assert all(FLOOR[module] <= FLOOR[name] for module in imports(name)), imports(name)
+    assert all(floor_of(other) <= floor_of(name) for other in imported_by(name)), imported_by(name)
 
 
-def test_modules_import_each_other_in_no_circle():
-    graphlib.TopologicalSorter({name: imports(name) for name in modules()}).prepare()
+def test_no_imports_go_round_in_a_circle():
+    order = graphlib.TopologicalSorter({name: imported_by(name) for name in modules()})
+    assert len(list(order.static_order())) == len(modules())
+
+
+def test_table_of_floors_names_files_that_exist():
+    for name in FLOOR:
+        path = ROOT / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").exists(), name
 
 
 def test_every_module_has_a_test_file():
-    names = ("_".join(name.split(".")[1:]) for name in modules())
+    names = ("_".join(name.split(".")[1:]).replace("__main__", "main") for name in modules())
     missing = [n for n in names if not (ROOT / "tests" / f"test_{n}.py").exists()]
     assert missing == []
 

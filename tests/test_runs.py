@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers import experiments, runs
-from helpers.experiments import load_manifest, load_network, main, run
+from helpers import manifests, runs
+from helpers.experiments import registry
+from helpers.experiments.__main__ import main
+from helpers.experiments.registry import load_network, run
+from helpers.manifests import load_manifest
 from helpers.runs import (
     NetworkRun,
     Prepared,
@@ -61,8 +64,8 @@ def toy_network(epochs=3, loss=None, keep=True, **network):
 
 def use_folder(folder, **networks):
     """Let the runs be these, and keep everything in one folder."""
-    experiments.EXPERIMENTS, experiments.NETWORKS = {}, networks
-    runs.MANIFESTS = runs.CHECKPOINTS = folder
+    registry.EXPERIMENTS, registry.NETWORKS = {}, networks
+    manifests.MANIFESTS = runs.CHECKPOINTS = folder
     runs.RUNS = folder / "runs"
 
 
@@ -70,8 +73,9 @@ def use_folder(folder, **networks):
 def net(monkeypatch, tmp_path):
     """One run of a network, in an empty folder."""
     for module, names in (
-        (experiments, ("EXPERIMENTS", "NETWORKS")),
-        (runs, ("MANIFESTS", "CHECKPOINTS", "RUNS")),
+        (registry, ("EXPERIMENTS", "NETWORKS")),
+        (manifests, ("MANIFESTS",)),
+        (runs, ("CHECKPOINTS", "RUNS")),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
@@ -91,7 +95,7 @@ def test_run_of_a_network_leaves_manifest_checkpoint_and_state(net):
     model = load_network("net")
     assert not model.training
     # judged as it was stored, in 16 bits
-    again = experiments.NETWORKS["net"].prepare().results(model)
+    again = registry.NETWORKS["net"].prepare().results(model)
     assert again["error"] == pytest.approx(manifest["results"]["error"], rel=1e-6)
     assert manifest["results"]["mode"] is False
     assert manifest["results"]["error"] != manifest["history"]["error"][-1]
@@ -103,11 +107,11 @@ def test_raising_the_epochs_continues_and_list_shows_how_far(net, capsys):
     use_folder(net, net=toy_network(epochs=5), other=toy_network())
     told = []
     assert (epochs_behind("net"), epochs_behind("other")) == (3, 0)
-    assert "3 of 5 epochs" in experiments.describe("net")
-    assert "not run" in experiments.describe("other")
+    assert "3 of 5 epochs" in registry.describe("net")
+    assert "not run" in registry.describe("other")
     continued = run("net", progress=lambda *x: told.append(x))
     assert [done for done, share, _ in told if share == 0] == [4, 5]
-    assert "run, 5 epochs" in experiments.describe("net")
+    assert "run, 5 epochs" in registry.describe("net")
     use_folder(net / "straight", net=toy_network(epochs=5))
     straight = run("net")
     assert continued["checkpoint"] == straight["checkpoint"]
@@ -123,11 +127,11 @@ def command(monkeypatch, *arguments):
 def test_stopped_by_epochs_the_command_goes_on_to_the_same_bits(net, monkeypatch, capsys):
     use_folder(net, net=toy_network(epochs=5))
     command(monkeypatch, "net", "--epochs", 2)
-    assert "2 of 5 epochs" in experiments.describe("net")
+    assert "2 of 5 epochs" in registry.describe("net")
     assert (load_manifest("net")["epochs"], epochs_behind("net")) == (2, 2)
     command(monkeypatch, "net", "--epochs", 4)
     command(monkeypatch, "net")
-    assert "run, 5 epochs" in experiments.describe("net")
+    assert "run, 5 epochs" in registry.describe("net")
     stopped, weights = load_manifest("net"), checkpoint_path("net").read_bytes()
     assert "net 1/2 epochs" in capsys.readouterr().err
     use_folder(net / "straight", net=toy_network(epochs=5))
@@ -238,7 +242,7 @@ def forget(prepared, name):
 
 def test_the_network_before_training_is_judged_too(net):
     manifest = run("net")
-    spec = experiments.NETWORKS["net"]
+    spec = registry.NETWORKS["net"]
     untrained = spec.prepare().train["evaluate"](spec.build(**spec.network).eval())
     assert manifest["untrained"] == untrained
     assert manifest["untrained"]["error"] > manifest["history"]["error"][0]
@@ -251,7 +255,7 @@ from pathlib import Path
 import torch
 import safetensors.torch
 from helpers import storage
-from helpers.experiments import run
+from helpers.experiments.registry import run
 from tests.test_runs import toy_network, use_folder
 
 torch.set_num_threads(1)
@@ -312,7 +316,7 @@ def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
 
 
 def test_weights_that_are_not_kept_leave_a_manifest_only(net):
-    experiments.NETWORKS["net"] = toy_network(keep=False)
+    registry.NETWORKS["net"] = toy_network(keep=False)
     manifest = run("net")
     assert "checkpoint" not in manifest
     assert not checkpoint_path("net").exists()

@@ -17,6 +17,7 @@ from helpers.shapes import (
     grey_and_hue_errors,
     nearest_shapes,
     path_quality,
+    shape_images,
     shapes_between,
 )
 
@@ -394,3 +395,27 @@ def test_hue_has_a_sixth_of_the_error_of_black():
 def test_images_that_are_none_are_refused_by_the_errors():
     with pytest.raises(ValueError, match=r"got \(2, 3, 8, 8\)"):
         grey_and_hue_errors(np.zeros((2, 3, 32, 32)), np.zeros((2, 3, 8, 8)))
+
+
+# ---- the parts of the full runs
+
+
+def test_no_shape_is_in_two_parts():
+    counts = {"train": 50_000, "validation": 10_000, "test": 10_000}
+    colours = {}
+    for part, count in counts.items():
+        images = shape_images("corner", part)
+        assert images.shape == (count, 3, 32, 32)
+        # images of different colours differ
+        colours[part] = {tuple(colour) for colour in images.max(axis=(2, 3)).tolist()}
+        assert len(colours[part]) == count
+    assert len(set.union(*colours.values())) == sum(counts.values())
+
+
+@pytest.mark.parametrize("square", ["corner", "centre"])
+def test_shapes_are_the_same_each_time_and_the_first_of_them(square):
+    images = shape_images(square, "test")
+    first = shape_images(square, "test", 100)
+    np.testing.assert_array_equal(first, images[:100])
+    factors = draw_factors(np.random.default_rng([0, 2]), 10_000)
+    assert np.array_equal(images, draw_images(factors, square))

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import spark_als
+from helpers import manifests, spark_als
+from helpers.experiments import __main__ as experiments
 from helpers.factorization import fit_als, objective, random_init
 from helpers.generated_ratings import generate_ratings
+from helpers.manifests import load_manifest
 from helpers.rating_models import fit_biases, residuals, rmse
 from helpers.ratings import hold_out, prune
-from helpers.spark_als import check_installed, fit_spark_als, load_record, main, spark_session
-from helpers.storage import StorageError, write_json
+from helpers.spark_als import check_installed, fit_spark_als, main, spark_session
 
 
 def missing() -> str:
@@ -61,10 +62,10 @@ def test_spark_and_our_als_minimise_the_same(parts):
 def test_command_compares_and_leaves_a_record(monkeypatch, tmp_path, capsys):
     ratings, truth = generate_ratings(np.random.default_rng(0), 20_000, 400)
     monkeypatch.setattr(spark_als, "load_ratings", lambda: (ratings, truth, "generated ratings"))
-    monkeypatch.setattr(spark_als, "RECORD", tmp_path / "yelp-spark.json")
+    monkeypatch.setattr(manifests, "MANIFESTS", tmp_path)
     monkeypatch.setattr(sys, "argv", ["spark_als", "--master", "local[1]", "--epochs", "3"])
     main()
-    record = load_record()
+    record = load_manifest("yelp-spark")
     assert record["configuration"]["master"] == "local[1]"
     assert record["configuration"]["epochs"] == 3
     assert record["versions"]["pyspark"][0] == "4"
@@ -87,18 +88,17 @@ def test_address_that_spark_refuses_is_named():
 
 def test_recorded_errors_are_close():
     """Both minimise the same objective; ours and Spark's initialisation differ, and so do late digits."""
-    record = load_record()
+    record = load_manifest("yelp-spark")
     errors = record["results"]["test"]
     assert abs(record["results"]["difference"]) <= 0.01
     assert max(errors["ours"], errors["spark"]) < errors["baseline"]
 
 
-def test_missing_record_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(spark_als, "RECORD", tmp_path / "yelp-spark.json")
-    with pytest.raises(StorageError, match=r"`python -m helpers.spark_als` makes it"):
-        load_record()
-    write_json(spark_als.RECORD, {"a": 1})
-    assert load_record() == {"a": 1}
+def test_missing_java_or_package_is_told_by_the_command_of_the_experiments(monkeypatch):
+    monkeypatch.setattr(spark_als, "NEEDED", ("pyspark_of_nowhere",))
+    monkeypatch.setattr(sys, "argv", ["experiments", "yelp-spark"])
+    with pytest.raises(SystemExit, match=r"yelp-spark: pyspark_of_nowhere can't be found"):
+        experiments.main()
 
 
 def test_missing_package_is_named_before_any_work(monkeypatch):

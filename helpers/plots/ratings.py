@@ -230,7 +230,7 @@ def plot_choice(
     Parameters
     ----------
     records : sequence of dict
-        What :func:`helpers.experiments.grid_of_fits` returns.
+        What :func:`helpers.experiments.ratings.grid_of_fits` returns.
     given : (training stars, validation stars)
         Of the user whose predictions are in the records.
     baseline : float

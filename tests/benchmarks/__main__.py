@@ -1,6 +1,6 @@
 """``make benchmark``: how fast the course is, against a peer in the same run.
 
-Prints a table and writes results.json, from which notebooks and pages take their timings.
+Prints a table and writes data/benchmarks.json, from which notebooks and pages take their timings.
 ``python -m tests.benchmarks pca`` measures one part and leaves the others as they are.
 """
 

@@ -46,12 +46,12 @@ def test_medians_take_turns():
 
 
 def test_run_prints_a_table_and_saves_a_part_beside_the_others(tmp_path, monkeypatch, capsys):
-    write_json(tmp_path / "results.json", {"pca": "as before"})
-    monkeypatch.setattr(benchmarks, "RESULTS", tmp_path / "results.json")
+    write_json(tmp_path / "benchmarks.json", {"pca": "as before"})
+    monkeypatch.setattr(benchmarks, "RESULTS", tmp_path / "benchmarks.json")
     monkeypatch.setattr(course, "COMPARISONS", (course.benchmark_slider,))
     benchmarks.main(["course"])
     assert "slider event to new PNG" in capsys.readouterr().out
-    record = read_json(tmp_path / "results.json", "")
+    record = read_json(tmp_path / "benchmarks.json", "")
     assert record["pca"] == "as before"
     (result,) = record["course"]["results"]
     assert isinstance(result["met"], bool)

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.notebooks.execute import ROOT
+from helpers.storage import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 MACOS_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -71,7 +71,7 @@ def lab(tmp_path_factory):
             *options.split(),
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
-            "--FileContentsManager.pre_save_hook=helpers.saving.on_save",  # as in the Makefile
+            "--FileContentsManager.pre_save_hook=helpers.notebooks.on_save",  # as in the Makefile
         ],
         env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
         stdout=log,

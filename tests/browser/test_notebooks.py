@@ -8,8 +8,9 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
+from helpers.notebooks import course_notebooks
+from helpers.storage import ROOT
 from tests.browser.conftest import TOKEN
-from tests.notebooks.execute import ROOT, course_notebooks
 
 RUN_TIMEOUT = 600_000  # milliseconds for all cells of a notebook, on a busy machine
 LAB_TIMEOUT = 120_000

@@ -9,8 +9,15 @@ from pathlib import Path
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
-from helpers.saving import LIVE_VIEW
-from tests.notebooks.execute import ROOT, cover, cover_path, exercise_path, student_copy, tidy
+from helpers.notebooks import (
+    LIVE_VIEW,
+    cover,
+    cover_path,
+    exercise_path,
+    student_copy,
+    tidy,
+)
+from helpers.storage import ROOT
 
 MAX_BYTES = 3_000_000
 MAX_LINES = 12  # of a lesson; a solution may have a few more

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from helpers.notebooks import course_notebooks
 from helpers.storage import ROOT
-from tests.notebooks.execute import course_notebooks
 from tests.notebooks.pictures import LOCAL_TOLERANCE
 
 SHOWN = 5  # pictures named for each setting

@@ -4,9 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.saving import LIVE_VIEW
-from tests.notebooks import guards
-from tests.notebooks.execute import (
+from helpers.notebooks import (
+    LIVE_VIEW,
     course_notebooks,
     cover,
     cover_path,
@@ -14,6 +13,7 @@ from tests.notebooks.execute import (
     student_copy,
     tidy,
 )
+from tests.notebooks import guards
 
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)

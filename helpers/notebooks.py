@@ -1,4 +1,4 @@
-"""Runs the notebooks and saves them with their outputs: the author's command, ``make run``.
+"""Executing notebooks and saving them with their outputs: ``make run``, and Jupyter's hook on saving.
 
 The picture of the cell tagged "cover" is saved too: it stands for its chapter in the README. From
 a notebook in solutions/ the students' copy in exercises/ is made.
@@ -16,9 +16,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from helpers.saving import drop_live_views
 from helpers.storage import ROOT
 
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 600  # seconds
 
 
@@ -78,6 +78,30 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     return notebook
+
+
+def drop_live_views(notebook: dict) -> None:
+    """Remove live views from a notebook's outputs, in place; what else they show stays.
+
+    A live view is worth nothing without the kernel that made it: a notebook saved with it and
+    opened again shows an error where its picture was. A view that has no other form is kept.
+
+    Parameters
+    ----------
+    notebook : dict
+        A notebook in nbformat 4.
+    """
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            forms = output.get("data", {})
+            if set(forms) - {LIVE_VIEW, "text/plain"}:
+                forms.pop(LIVE_VIEW, None)
+
+
+def on_save(model: dict, **_) -> None:
+    """Jupyter's hook before it writes a file: live views are dropped from notebooks."""
+    if model["type"] == "notebook" and model.get("content", {}).get("nbformat") == 4:
+        drop_live_views(model["content"])
 
 
 def cover(notebook: nbformat.NotebookNode) -> bytes | None:

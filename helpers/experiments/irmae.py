@@ -1,0 +1,256 @@
+"""The full runs of chapter 5: networks of shapes, and the sweeps that chose their settings."""
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from helpers.runs import NetworkRun, Prepared, columns
+from helpers.shapes import (
+    SHAPE_PARTS,
+    SHAPE_SEED,
+    SQUARES,
+    grey_and_hue_errors,
+    shape_images,
+)
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+SHAPES_JUDGED = 2_000  # validation images after each epoch
+SHAPES_NETWORK = {"he_start": True, "last_relu": False}  # by shapes-starts
+AUTHORS_NETWORK = {"last_relu": False, "small_kernels": True}
+SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
+SHAPES_EPOCHS = 100
+SHAPES_EARLY = 20  # epochs of the runs that are there to compare with
+SHAPE_PAIRS = 200  # of test images, for what lies half-way
+PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+PENALTY_IMAGES = 10_000
+PENALTY_COST = 1.1  # times the error without a penalty
+PENALTY_TRAINING = SHAPES_TRAINING | {"epochs": 6, "seed": 0}
+STARTS_IMAGES = 10_000
+STARTS_TRAINING = SHAPES_TRAINING | {"epochs": 12, "seed": 0}
+STARTS = {
+    "as written": {},
+    "no ReLU at the code": {"last_relu": False},
+    "the authors' code": AUTHORS_NETWORK,
+    "He's start": {"he_start": True},
+    "He's start, no ReLU": {"he_start": True, "last_relu": False},
+}
+SHAPE_MODELS = {
+    "ae": {"linear_layers": 0, "loss": {}},
+    "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-4}},  # by shapes-penalties
+    "ae-l2": {"linear_layers": 0, "loss": {"norm": "L2", "weight": 1e-3}},
+    "irmae-2": {"linear_layers": 2, "loss": {}},
+    "irmae-4": {"linear_layers": 4, "loss": {}},
+}
+EARLY, AGAIN = {"epochs": SHAPES_EARLY}, {"epochs": SHAPES_EARLY, "seed": 1}
+SHAPE_COMPARISONS = {  # squares by their corner: a model, and what differs from its full run
+    "ae-early": ("ae", EARLY),
+    "ae-again": ("ae", AGAIN),
+    "ae-as-written": ("ae", {"network": {}}),
+    "ae-narrow": ("ae", EARLY | {"network": SHAPES_NETWORK | {"latent": 10}}),
+    "irmae-2-early": ("irmae-2", EARLY),
+    "irmae-2-again": ("irmae-2", AGAIN),
+    "irmae-2-as-written": ("irmae-2", {"network": {}}),
+    "irmae-4-orthogonal": ("irmae-4", EARLY | {"network": SHAPES_NETWORK | {"orthogonal": True}}),
+    # the authors' code, as it is
+    "ae-authors": ("ae", {"network": AUTHORS_NETWORK}),
+    "irmae-2-authors": ("irmae-2", {"network": AUTHORS_NETWORK}),
+    "irmae-4-authors": ("irmae-4", {"network": AUTHORS_NETWORK}),
+    # one thing changed: how large the code is before training: total variance 4e-6
+    "irmae-2-small": ("irmae-2", {"network": SHAPES_NETWORK | {"start": 0.1}}),
+    **{
+        f"irmae-2-start-{factor}": (
+            "irmae-2",
+            EARLY | {"network": SHAPES_NETWORK | {"start": factor}},
+        )
+        for factor in (0.56, 0.32, 0.18)
+    },
+    "irmae-4-small": ("irmae-4", {"network": SHAPES_NETWORK | {"start": 0.42}}),
+    "ae-small": ("ae", EARLY | {"network": SHAPES_NETWORK | {"code_gain": 0.0034}}),
+}
+
+
+def build_shape_autoencoder(*, seed: int, **options) -> "Module":
+    """An autoencoder of shapes with a start that depends on the seed alone."""
+    from helpers.irmae import ShapeAutoencoder
+    from helpers.training import seeded
+
+    return seeded(lambda: ShapeAutoencoder(**options), seed)
+
+
+def judge_shapes(model: "Module", images: np.ndarray) -> dict:
+    """What a run records of a network of shapes, on images (N, 3, 32, 32).
+
+    Returns
+    -------
+    dict
+        "error" and the part of it that is "hue", per pixel and channel; "spectrum", the variances
+        of the code along its axes, and "code_variance", their sum. With linear layers also
+        "spectrum_before" them and "layers", the singular values of their product.
+    """
+    from helpers.autoencoder import image_errors
+    from helpers.irmae import code_spectrum, decoded_shapes, fold, shape_codes, shape_tensor
+
+    tensor = shape_tensor(images)
+    codes = shape_codes(model, tensor)
+    spectrum = code_spectrum(codes)
+    _, hue = grey_and_hue_errors(images, decoded_shapes(model, codes))
+    row = {
+        "error": float(image_errors(model, tensor).mean()),
+        "hue": float(f"{hue:.4g}"),
+        "code_variance": float(f"{spectrum.sum():.4g}"),
+        "spectrum": rounded(spectrum),
+    }
+    if len(model.linear):
+        (product,) = fold(model).linear
+        before = shape_codes(model, tensor, before_linear=True)
+        row["spectrum_before"] = rounded(code_spectrum(before))
+        row["layers"] = rounded(
+            np.linalg.svd(product.weight.detach().cpu().double().numpy(), compute_uv=False)
+        )
+    return row
+
+
+def rounded(values: np.ndarray) -> list[float]:
+    """Four digits of each."""
+    return [float(f"{value:.4g}") for value in values]
+
+
+def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
+    """Images of shapes; after each epoch the error and the spectra on some validation images."""
+    from helpers.irmae import halfway_quality, penalised_loss, shape_tensor
+
+    validation = shape_images(square, "validation")
+
+    def results(model: "Module") -> dict:
+        test = shape_images(square, "test")
+        halfway = halfway_quality(model, test[: 2 * SHAPE_PAIRS], square)
+        return {
+            "validation": judge_shapes(model, validation),
+            "test": judge_shapes(model, test),
+            "halfway": dict(zip(("distance", "energy", "hue"), map(rounded, halfway), strict=True)),
+        }
+
+    return Prepared(
+        shape_tensor(shape_images(square, "train")),
+        {
+            "loss": penalised_loss(**loss),
+            "evaluate": lambda model: judge_shapes(model, validation[:SHAPES_JUDGED]),
+        },
+        results,
+    )
+
+
+def data_of(square: str) -> dict:
+    """What the images of a run are drawn from, as its manifest says it."""
+    return {"square": square, "seed": SHAPE_SEED, **SHAPE_PARTS}
+
+
+def shape_run(
+    square: str,
+    linear_layers: int,
+    loss: Mapping[str, Any],
+    *,
+    network: Mapping[str, Any] = SHAPES_NETWORK,
+    seed: int = 0,
+    epochs: int = SHAPES_EPOCHS,
+    keep: bool = True,
+) -> NetworkRun:
+    """An autoencoder of shapes with the paper's settings; ``network`` says where it departs."""
+    kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
+    penalty = f", {loss['norm']} penalty" if loss else ""
+    written = "" if network else ", network as the paper writes it"
+    written += ", orthogonal start" if network.get("orthogonal") else ""
+    written += f", a code of {network['latent']}" if "latent" in network else ""
+    written += ", the authors' network" if network == AUTHORS_NETWORK else ""
+    written += f", linear layers × {network['start']} at the start" if "start" in network else ""
+    written += f", code × {network['code_gain']} at the start" if "code_gain" in network else ""
+    early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
+    return NetworkRun(
+        summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}{early}",
+        network={"seed": seed, "linear_layers": linear_layers, **network},
+        training=SHAPES_TRAINING | {"seed": seed},
+        epochs=epochs,
+        data=data_of(square),
+        build=build_shape_autoencoder,
+        prepare=partial(prepare_shapes, square, loss),
+        loss=loss,
+        half=True,
+        keep=keep,
+    )
+
+
+def choose_penalties() -> dict:
+    """Short trainings with penalties on the code: the largest weights that cost little error."""
+    from helpers.irmae import NORMS, penalised_loss
+    from helpers.training import evaluated, train
+
+    prepared, chosen, rows = prepare_shapes("corner", {}), {}, []
+    images = prepared.images[:PENALTY_IMAGES]
+    for norm, weight in [(None, 0.0), *product(NORMS, PENALTY_WEIGHTS)]:
+        model = build_shape_autoencoder(seed=0, **SHAPES_NETWORK)
+        train(model, images, loss=penalised_loss(norm, weight), **PENALTY_TRAINING)
+        judged = evaluated(model, prepared.train["evaluate"])
+        rows.append({"norm": norm, "weight": weight} | judged)
+        if norm and judged["error"] <= PENALTY_COST * rows[0]["error"]:
+            chosen[norm] = max(weight, chosen.get(norm, 0.0))
+        print(norm, weight, judged["error"], file=sys.stderr, flush=True)
+    return {
+        "configuration": {
+            "images": PENALTY_IMAGES,
+            "cost": PENALTY_COST,
+            **SHAPES_NETWORK,
+            **PENALTY_TRAINING,
+        },
+        "data": data_of("corner"),
+        "results": columns(rows) | {"chosen": chosen},
+    }
+
+
+def compare_starts() -> dict:
+    """Short trainings of networks that differ in their start and at the code: what they see."""
+    from helpers.irmae import decoded_shapes, shape_codes, shape_tensor
+    from helpers.training import train
+
+    images = shape_tensor(shape_images("corner", "train", STARTS_IMAGES))
+    validation = shape_images("corner", "validation", SHAPES_JUDGED)
+    seen = shape_tensor(validation)
+
+    def judge(model: "Module") -> dict:
+        rebuilt = decoded_shapes(model, shape_codes(model, seen))
+        grey, hue = grey_and_hue_errors(validation, rebuilt)
+        return {"grey": grey, "hue": hue}
+
+    results = {}
+    for name, options in STARTS.items():
+        model = build_shape_autoencoder(seed=0, **options)
+        history = train(model, images, evaluate=judge, **STARTS_TRAINING)
+        results[name] = columns(history)
+        print(name, history[-1], file=sys.stderr, flush=True)
+    return {
+        "configuration": {"images": STARTS_IMAGES, "networks": STARTS, **STARTS_TRAINING},
+        "data": data_of("corner"),
+        "results": results,
+    }
+
+
+EXPERIMENTS: dict[str, Callable[[], dict]] = {
+    "shapes-penalties": choose_penalties,
+    "shapes-starts": compare_starts,
+}
+NETWORKS: dict[str, NetworkRun] = {
+    **{
+        f"shapes-{square}-{model}": shape_run(square, **options)
+        for square in SQUARES
+        for model, options in SHAPE_MODELS.items()
+    },
+    **{
+        f"shapes-corner-{name}": shape_run("corner", **SHAPE_MODELS[model], **options, keep=False)
+        for name, (model, options) in SHAPE_COMPARISONS.items()
+    },
+}

@@ -1,0 +1,16 @@
+"""Chapter 3's full runs: the networks that ship are those that held-out images chose."""
+
+from helpers.experiments.autoencoder import NETWORKS
+from helpers.manifests import load_manifest
+
+
+def test_networks_were_chosen_by_what_was_held_out():
+    table = load_manifest("fashion-mnist-choice")["results"]
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    for d in (8, 32):
+        best = min((row for row in rows if row["d"] == d), key=lambda row: row["held_out"])
+        chosen = NETWORKS[f"fashion-mnist-{d}"]
+        for option in ("channels", "hidden", "plain"):
+            assert best[option] == chosen.network[option]
+        for option in ("batch_size", "learning_rate", "schedule", "seed"):
+            assert best[option] == chosen.training[option]

@@ -1,0 +1,125 @@
+"""All full runs: their manifests, the networks that ship, and nothing besides."""
+
+import re
+
+import numpy as np
+import pytest
+
+from helpers import manifests, runs
+from helpers.autoencoder import reconstruction_errors, to_tensor
+from helpers.experiments import irmae as irmae_runs
+from helpers.experiments import registry
+from helpers.experiments.registry import NETWORKS, load_network, names, run
+from helpers.fashion_mnist import load_fashion_mnist
+from helpers.irmae import halfway_quality
+from helpers.manifests import load_manifest, manifest_path
+from helpers.runs import checkpoint_path
+from helpers.shapes import shape_images
+
+# Runs that have not got far enough yet to leave a manifest.
+UNDER_WAY = {
+    f"shapes-corner-{name}"
+    for name in (
+        "ae-authors",
+        "irmae-2-authors",
+        "irmae-4-authors",
+        "irmae-2-small",
+        "irmae-4-small",
+        "ae-small",
+        "irmae-2-start-0.56",
+        "irmae-2-start-0.32",
+        "irmae-2-start-0.18",
+    )
+}
+
+
+SHIPPED = [name for name in NETWORKS if NETWORKS[name].keep]
+
+
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """An experiment that takes no time, and an empty folder for its manifest."""
+
+    def experiment():
+        """A toy."""
+        return {"configuration": {"size": 1}, "results": {"error": 0.5}}
+
+    monkeypatch.setattr(registry, "EXPERIMENTS", {"toy": experiment})
+    monkeypatch.setattr(registry, "NETWORKS", {})
+    monkeypatch.setattr(manifests, "MANIFESTS", tmp_path)
+
+
+def test_manifest_says_what_was_run_with_what_and_what_came_out(toy):
+    manifest = run("toy")
+    assert load_manifest("toy") == manifest
+    assert manifest["experiment"] == "toy"
+    assert manifest["results"] == {"error": 0.5}
+    assert manifest["seconds"] >= 0
+    assert set(manifest["versions"]) >= {"python", "numpy"}
+
+
+def test_lines_of_the_list_keep_names_and_progress_apart():
+    for name in names():
+        assert re.match(rf"{re.escape(name)}  +(not run|run|\d+ of \d+)", registry.describe(name))
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_experiment_has_its_manifest_unless_it_is_under_way(name):
+    if name in UNDER_WAY:
+        assert not manifest_path(name).exists()
+    else:
+        assert load_manifest(name)["experiment"] == name
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - UNDER_WAY))
+def test_manifest_of_a_network_is_of_the_run_as_it_is_now(name):
+    manifest, spec = load_manifest(name), NETWORKS[name]
+    assert manifest["configuration"] == spec.configuration
+    assert manifest["epochs"] == len(manifest["history"]["epoch"])
+    if name.startswith("shapes-"):  # what may go on to 100 ships earlier
+        assert 20 <= manifest["epochs"] <= spec.epochs
+    else:
+        assert manifest["epochs"] == spec.epochs
+    assert ("checkpoint" in manifest) is spec.keep
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_network_does_on_all_test_images_what_its_manifest_says(name):
+    manifest, spec = load_manifest(name), NETWORKS[name]
+    model = load_network(name)
+    if name.startswith("shapes-"):
+        assert_judged_alike(model, spec.data["square"], manifest["results"])
+    else:
+        test = to_tensor(load_fashion_mnist("test")[0])
+        errors = reconstruction_errors(model, test, batch_size=1024)
+        # the same arithmetic in another order: processors differ in the last of float32's digits
+        assert errors["exact"] == pytest.approx(manifest["results"]["test"], rel=1e-4)
+
+
+def assert_judged_alike(model, square, recorded):
+    """On the test images, a network of shapes does what is recorded of it."""
+    images = shape_images(square, "test")
+    distances, energies, hues = halfway_quality(model, images[: 2 * irmae_runs.SHAPE_PAIRS], square)
+    halfway, recorded = recorded["halfway"], recorded["test"]
+    np.testing.assert_allclose(halfway["distance"], distances, rtol=1e-3)
+    np.testing.assert_allclose(halfway["energy"], energies, rtol=1e-3)
+    # of two shapes as near as each other, another processor may find the other
+    assert np.isclose(halfway["hue"], hues, rtol=1e-3, atol=1e-4).mean() > 0.95
+    assert len(images) == 10_000
+    found = irmae_runs.judge_shapes(model, images)
+    # manifests of runs that began before more was recorded have these alone
+    oldest = {"error", "spectrum"} | ({"spectrum_before"} if len(model.linear) else set())
+    assert oldest <= set(recorded) <= set(found)
+    for name, values in recorded.items():
+        # manifests round to four digits; what is a millionth of the largest is float32's rounding
+        least = 1e-6 * np.max(values)
+        np.testing.assert_allclose(found[name], values, rtol=1e-3, atol=least, err_msg=name)
+    assert found["error"] == pytest.approx(recorded["error"], rel=1e-4)
+
+
+def test_no_stray_checkpoint_or_manifest_ships():
+    checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
+    assert checkpoints == {checkpoint_path(name).name for name in SHIPPED}
+    found = {path.name for path in manifests.MANIFESTS.iterdir()}
+    expected = {manifest_path(name).name for name in {*names()} - UNDER_WAY}
+    assert found == expected
