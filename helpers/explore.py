@@ -4,26 +4,29 @@ import base64
 import html
 import json
 import math
+import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from IPython.display import display
+from matplotlib.figure import Figure
 
-from helpers.plots.style import Picture, to_png
+from helpers.plots.style import image_html, to_png
 
 FRAMES_ONE_CONTROL = 20
 FRAMES_SEVERAL_CONTROLS = 50
 WIDTH = 900  # pixels on the page; without it an image stretches with the window
+CONTROL_WIDTH = 500
 
 Choices = Sequence[Any] | Mapping[str, Any]
 
 
 def explore(
-    figure: Callable[..., Picture],
+    figure: Callable[..., Figure],
     /,
     *,
     initial: Mapping[str, Any] | None = None,
@@ -32,13 +35,15 @@ def explore(
     """Show a figure function with a control for each of its arguments.
 
     One output in three forms: a live slider, when a kernel answers; HTML with a slider of its
-    own over precomputed frames, for pages without a kernel; and a PNG.
+    own over precomputed frames, for pages without a kernel; and a plain image, the beginning of
+    that HTML, where pages run no scripts.
 
     Parameters
     ----------
     figure : callable
-        Takes the controls' names as keyword arguments and returns a Picture. It should be pure
-        and answer within 100 ms.
+        Takes the controls' names as keyword arguments and returns a matplotlib figure. One made
+        by ``new_picture`` brings its description; that of another is made of its titles. It
+        should be pure and answer within 100 ms.
     initial : mapping, optional
         Value at which a control starts; the middle one of its values otherwise.
     **controls : sequence of numbers, or of anything else, or mapping from label to value
@@ -48,7 +53,8 @@ def explore(
     Raises
     ------
     TypeError, ValueError
-        If there is no control, a control has no values, or ``initial`` names none of them.
+        If there is no control, a control is no sequence or mapping, or has no values; if
+        ``initial`` names none of them; or if ``figure`` returns no figure.
     Exception
         Whatever ``figure`` raises while the frames are drawn. Later, when a control is moved,
         an error appears in place of the picture.
@@ -62,25 +68,63 @@ def explore(
     if not options:
         raise ValueError("explore needs at least one control, e.g. explore(figure, k=range(10))")
     at = initial_indices(options, initial or {})
-    page, picture = static_view(figure, options, at)
-    display(
-        live_view(figure, options, at)._repr_mimebundle_()
-        | {"text/html": page, "image/png": _base64(to_png(picture)), "text/plain": picture.alt},
-        metadata={"image/png": {"alt": picture.alt, "width": WIDTH}},
-        raw=True,
-    )
+    page, alt = static_view(figure, options, at)
+    live = live_view(figure, options, at)._repr_mimebundle_()
+    display(live | {"text/html": page, "text/plain": alt}, raw=True)
 
 
 def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
     """The values of a control, each with the label that the reader sees."""
     if isinstance(choices, Mapping):
         pairs = [(str(label), value) for label, value in choices.items()]
-    else:
+    elif isinstance(choices, Iterable) and not isinstance(choices, str):
         values = [v.item() if isinstance(v, np.generic) else v for v in choices]
-        pairs = [(f"{v:.4g}" if isinstance(v, float) else str(v), v) for v in values]
+        pairs = list(zip(short_labels(values), values, strict=True))
+    else:
+        raise TypeError(
+            f"control {name!r} must be a sequence of values, e.g. range(10), or a mapping from "
+            f"label to value, got {choices!r}"
+        )
     if not pairs:
         raise ValueError(f"control {name!r} has no values to choose from")
     return pairs
+
+
+def short_labels(values: Sequence[Any]) -> list[str]:
+    """A label for each value; floats have four digits, or as many as make them differ."""
+    for digits in range(4, 18):
+        labels = [f"{v:.{digits}g}" if isinstance(v, float) else str(v) for v in values]
+        floats = {v for v in values if isinstance(v, float)}
+        if len({f"{v:.{digits}g}" for v in floats}) == len(floats):
+            break
+    return labels
+
+
+def drawn(figure: Callable[..., Figure], values: Mapping[str, Any]) -> Figure:
+    """The figure for some values of the controls, closed where pyplot would show it again."""
+    picture = figure(**values)
+    if not isinstance(picture, Figure):
+        name = getattr(figure, "__name__", "the figure function")
+        raise TypeError(
+            f"{name} must return a matplotlib figure (of an axes: axes.figure), "
+            f"got {type(picture).__name__} for {_words(values)}"
+        )
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close(picture)
+    return picture
+
+
+def description(picture: Figure, values: Mapping[str, Any]) -> str:
+    """What a figure says it shows: its own description, or else its titles and the values."""
+    if alt := getattr(picture, "alt", ""):
+        return alt
+    titles = [picture.get_suptitle()]
+    titles += [axes.get_title(loc) for axes in picture.axes for loc in ("left", "center", "right")]
+    return f"{'; '.join(filter(None, titles)) or 'A figure without a title'} ({_words(values)})"
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_label(name)} = {value}" for name, value in values.items())
 
 
 def initial_indices(
@@ -112,7 +156,7 @@ def _is_same(a: Any, b: Any) -> bool:
 
 
 def live_view(
-    figure: Callable[..., Picture], options: dict[str, list[tuple[str, Any]]], at: list[int]
+    figure: Callable[..., Figure], options: dict[str, list[tuple[str, Any]]], at: list[int]
 ) -> widgets.VBox:
     """Controls above an image that follows them; an error in ``figure`` takes its place."""
     controls = [
@@ -122,14 +166,16 @@ def live_view(
     image = widgets.Image(format="png", width=WIDTH)
     words = widgets.HTML()
 
-    def draw(_change=None) -> None:
+    def draw(change=None) -> None:
         chosen = zip(options.items(), controls, strict=True)
         values = {name: pairs[control.value][1] for (name, pairs), control in chosen}
         try:
-            picture = figure(**values)
+            picture = drawn(figure, values)
             image.value = to_png(picture)
             image.layout.visibility = "visible"
-            words.value = f'<span style="{HIDDEN}">{html.escape(picture.alt)}</span>'
+            said = _said(change.owner) if change else ""
+            alt = html.escape(description(picture, values))
+            words.value = f'<span style="{HIDDEN}">{said}{alt}</span>'
         except Exception:
             image.layout.visibility = "hidden"
             words.value = f'<pre style="{ERROR}">{html.escape(traceback.format_exc())}</pre>'
@@ -138,6 +184,12 @@ def live_view(
         control.observe(draw, names="value")
     draw()
     return widgets.VBox([*controls, words, image])
+
+
+def _said(control: widgets.Widget) -> str:
+    """The value of a control that was moved, read out: ipywidgets gives a slider no such text."""
+    moved = f"{control.description} {control.label}"
+    return f'<span role="alert">{html.escape(moved)}</span> '
 
 
 # for screen readers, which live images give no description
@@ -152,7 +204,7 @@ def _live_control(name: str, pairs: list[tuple[str, Any]], index: int) -> widget
         index=index,
         description=_label(name),
         style={"description_width": "initial"},
-        layout={"width": "500px"},
+        layout={"width": f"{CONTROL_WIDTH}px"},
     )
 
 
@@ -165,38 +217,38 @@ def _label(name: str) -> str:
 
 
 def static_view(
-    figure: Callable[..., Picture], options: dict[str, list[tuple[str, Any]]], at: list[int]
-) -> tuple[str, Picture]:
-    """HTML with a frame for a choice of the controls' values, and the picture at the start.
+    figure: Callable[..., Figure], options: dict[str, list[tuple[str, Any]]], at: list[int]
+) -> tuple[str, str]:
+    """HTML with a frame for a choice of the controls' values, and the first frame's description.
 
     It begins with a plain image, which is all that a viewer without scripts or inputs keeps.
     """
     shown = static_indices([len(pairs) for pairs in options.values()], at)
-    frames, first = [], 0
+    frames, first, image, alt = [], 0, "", ""
     for indices in product(*shown):
         values = {
             name: pairs[i][1] for (name, pairs), i in zip(options.items(), indices, strict=True)
         }
-        picture = figure(**values)
-        frame = {"src": _png_url(to_png(picture, small=True)), "alt": picture.alt}
-        if list(indices) == at:
-            first, start_frame, start_picture = len(frames), frame, picture
-            frame = None  # it stands in the page already, as the plain image
-        frames.append(frame)
+        picture = drawn(figure, values)
+        png, words = to_png(picture, small=True), description(picture, values)
+        if list(indices) == at:  # it stands in the page already, as the plain image
+            first, alt = len(frames), words
+            image = image_html(png, alt, f"width:{WIDTH}px;max-width:100%")
+            frames.append(None)
+        else:
+            frames.append({"src": _png_url(png), "alt": words})
     inputs = [
         _static_control(name, [pairs[i][0] for i in kept], kept.index(index), _is_numeric(pairs))
         for (name, pairs), kept, index in zip(options.items(), shown, at, strict=True)
     ]
     page = PAGE.format(
-        src=start_frame["src"],
-        alt=html.escape(start_frame["alt"], quote=True),
-        width=WIDTH,
+        image=image,
         names=html.escape(", ".join(map(_label, options))),
         inputs="".join(inputs),
         frames=json.dumps(frames).replace("</", "<\\/"),  # would end the script
         first=first,
     )
-    return page, start_picture
+    return page, alt
 
 
 def static_indices(sizes: list[int], at: list[int]) -> list[list[int]]:
@@ -233,48 +285,70 @@ def _static_control(name: str, labels: list[str], index: int, numeric: bool) -> 
     text = html.escape(_label(name))
     if len(labels) == 1:  # nothing to move
         return f'<span style="margin-right:2em">{text} {html.escape(labels[0])}</span>'
-    if numeric:
-        control = (
-            f'<input type="range" min="0" max="{len(labels) - 1}" value="{index}" '
-            f"data-labels='{html.escape(json.dumps(labels))}'> <output>{html.escape(labels[index])}</output>"
-        )
-    else:
-        chosen = [" selected" if i == index else "" for i in range(len(labels))]
-        items = (
-            f'<option value="{i}"{chosen[i]}>{html.escape(label)}</option>'
-            for i, label in enumerate(labels)
-        )
-        control = f"<select>{''.join(items)}</select>"
-    return f'<label style="margin-right:2em">{text} {control}</label>'
+    make = _static_slider if numeric else _static_menu
+    return f'<label style="{ROW}">{text} {make(text, labels, index)}</label>'
 
 
+ROW = f"display:flex;gap:8px;align-items:center;width:{CONTROL_WIDTH}px;max-width:100%;margin:4px 0"
+
+
+def _static_slider(text: str, labels: list[str], index: int) -> str:
+    here, widest = html.escape(labels[index]), max(map(len, labels))
+    return (
+        f'<input type="range" min="0" max="{len(labels) - 1}" value="{index}" aria-label="{text}" '
+        f'aria-valuetext="{here}" data-labels="{html.escape(json.dumps(labels))}" '
+        f'style="flex:1;min-width:0"> <output style="min-width:{widest}ch">{here}</output>'
+    )
+
+
+def _static_menu(text: str, labels: list[str], index: int) -> str:
+    chosen = [" selected" if i == index else "" for i in range(len(labels))]
+    items = (
+        f'<option value="{i}"{chosen[i]}>{html.escape(label)}</option>'
+        for i, label in enumerate(labels)
+    )
+    return f'<select aria-label="{text}" style="flex:1;min-width:0">{"".join(items)}</select>'
+
+
+# Keys stay with a focused control: in slides, arrows would turn the page; Escape gives them back.
 PAGE = """<div>
-<img src="{src}" alt="{alt}" style="width:{width}px;max-width:100%">
+{image}
 <p>Run this cell to move: {names}.</p>
-<p style="display:none">{inputs}</p>
+<div style="display:none">{inputs}</div>
 <script>
 (() => {{
   const root = document.currentScript.parentElement, image = root.querySelector("img");
   const controls = [...root.querySelectorAll("input, select")], frames = {frames};
   frames[{first}] = {{src: image.src, alt: image.alt}};
-  const [advice, panel] = root.querySelectorAll("p");
-  advice.remove();
+  const panel = root.querySelector("div");
+  root.querySelector("p").remove();
   panel.style.display = "block";
+  root.prepend(panel);
   const size = c => c.options ? c.options.length : +c.max + 1;
+  const name = c => {{
+    const label = JSON.parse(c.dataset.labels)[c.value];
+    c.nextElementSibling.value = label;
+    c.setAttribute("aria-valuetext", label);
+  }};
   const show = () => {{
-    for (const c of controls)
-      if (c.dataset.labels) c.nextElementSibling.value = JSON.parse(c.dataset.labels)[c.value];
+    controls.filter(c => c.dataset.labels).forEach(name);
     Object.assign(image, frames[controls.reduce((at, c) => at * size(c) + +c.value, 0)]);
   }};
-  for (const c of controls) c.addEventListener("input", show);
+  const ring = on => e => e.target.style.outline =
+    on && e.target.matches(":focus-visible") ? "3px solid #0072B2" : "";
+  for (const c of controls) {{
+    c.addEventListener("input", show);
+    c.addEventListener("focus", ring(true));
+    c.addEventListener("blur", ring(false));
+    c.addEventListener("keydown", e => {{
+      if (e.key === "Escape") c.blur();
+      e.stopPropagation();
+    }});
+  }}
 }})();
 </script>
 </div>"""
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def _png_url(png: bytes) -> str:
-    return f"data:image/png;base64,{_base64(png)}"
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -9,6 +9,7 @@ a second run changes no byte.
 
 import base64
 import copy
+import re
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from helpers.storage import ROOT
 
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 600  # seconds
+PNG_URL = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 def course_notebooks() -> list[Path]:
@@ -108,7 +110,7 @@ def cover(notebook: nbformat.NotebookNode) -> bytes | None:
     """PNG of the cell tagged "cover", if there is one."""
     for cell in notebook.cells:
         if "cover" in cell.metadata.get("tags", []):
-            return base64.b64decode(cell.outputs[-1].data["image/png"])
+            return base64.b64decode(PNG_URL.search(cell.outputs[-1].data["text/html"]).group(1))
     return None
 
 

@@ -10,6 +10,7 @@ from helpers.plots.style import (
     COLORS,
     LINES,
     MARKERS,
+    image_html,
     labels_apart,
     mosaic,
     new_picture,
@@ -81,10 +82,12 @@ def test_palette_is_told_apart_by_colour_blind_readers(matrix):
 
 
 def test_notebook_gets_the_picture_and_its_description():
-    data, metadata = wave()._repr_mimebundle_()
+    data = wave()._repr_mimebundle_()
+    assert set(data) == {"text/html", "text/plain"}
     assert data["text/plain"] == "A wave."
-    assert metadata == {"image/png": {"alt": "A wave."}}
-    assert base64.b64decode(data["image/png"]) == to_png(wave())
+    assert 'alt="A wave."' in data["text/html"]
+    assert base64.b64decode(data["text/html"].split('"')[1].split(",")[1]) == to_png(wave())
+    assert 'alt="&lt;a&gt; &quot;b&quot;"' in image_html(b"", '<a> "b"')
 
 
 def test_picture_without_description_is_refused():

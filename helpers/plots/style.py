@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import html
 import io
 from collections.abc import Callable, Mapping
 
@@ -52,9 +53,8 @@ class Picture(Figure):
 
     alt = ""
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        png = base64.b64encode(to_png(self)).decode()
-        return {"image/png": png, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {"text/html": image_html(to_png(self), self.alt), "text/plain": self.alt}
 
 
 def styled(plot: Callable) -> Callable:
@@ -108,6 +108,15 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     drawn_by.add_text("Software", f"matplotlib {matplotlib.__version__}")
     image.save(png, "png", optimize=small, compress_level=9 if small else 3, pnginfo=drawn_by)
     return png.getvalue()
+
+
+def image_html(png: bytes, alt: str, style: str = "max-width:100%") -> str:
+    """An HTML image that holds its pixels and its description.
+
+    A notebook's PNG output has no place for a description that JupyterLab or nbconvert would show.
+    """
+    url = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{url}" alt="{html.escape(alt)}" style="{style}">'
 
 
 def mosaic(images: np.ndarray, columns: int, gap: int = 1, between: float = 0) -> np.ndarray:

@@ -20,12 +20,22 @@ ERRORS = (
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], '
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
 )
+EXPLORERS = ".jp-RenderedHTML:has(img):has-text('Run this cell to move')"  # as saved
 
 
 def count_explorers(path) -> int:
     """How many slider outputs a notebook was saved with."""
+    return sum("<script>" in page for page in saved_html(path))
+
+
+def count_pictures(path) -> int:
+    """How many pictures stand in the outputs that a notebook was saved with."""
+    return sum("<img " in page for page in saved_html(path))
+
+
+def saved_html(path) -> list[str]:
     outputs = [o for c in nbformat.read(path, 4).cells for o in c.get("outputs", [])]
-    return sum("<script>" in output.get("data", {}).get("text/html", "") for output in outputs)
+    return [output.get("data", {}).get("text/html", "") for output in outputs]
 
 
 def open_in_lab(page, lab, path):
@@ -68,15 +78,16 @@ def move_to_the_left(page, handle, image):
 @NOTEBOOKS
 def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, path):
     open_in_lab(page, lab, path)
-    saved = page.locator(".jp-RenderedHTML:has(img)")
-    expect(saved).to_have_count(count_explorers(path))
-    for output in saved.all():
-        output.scroll_into_view_if_needed()
-        image = output.locator("img")
-        expect(image).to_have_count(1)
+    images = page.locator(".jp-OutputArea-output img")
+    expect(images).to_have_count(count_pictures(path))
+    for image in images.all():
+        image.scroll_into_view_if_needed()
         assert image.evaluate("i => i.naturalWidth") > 0
         assert len(image.get_attribute("alt")) > 20
-        expect(output).to_contain_text("Run this cell to move")
+    saved = page.locator(EXPLORERS)
+    expect(saved).to_have_count(count_explorers(path))
+    for output in saved.all():
+        expect(output.locator("img")).to_have_count(1)
         expect(output.locator("input, select").first).to_be_hidden()
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
 
@@ -109,7 +120,7 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
     page.get_by_role("button", name="Save and create checkpoint").click()
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     open_in_lab(page, lab, path)
-    expect(page.locator(".jp-RenderedHTML:has(img)")).to_have_count(count_explorers(path))
+    expect(page.locator(EXPLORERS)).to_have_count(count_explorers(path))
 
 
 @NOTEBOOKS
@@ -121,15 +132,17 @@ def test_exported_page_moves_without_a_kernel(page, path, tmp_path):
     page.goto((tmp_path / "page.html").as_uri(), wait_until="domcontentloaded")
     outputs = page.locator("div:has(> img):has(> script)")
     expect(outputs).to_have_count(count_explorers(path))
+    expect(page.locator("img:not([alt]), img[alt^='No description']")).to_have_count(0)
     for output in outputs.all():
         image = output.locator("img")
         for slider in output.locator('input[type="range"]').all():
             slider.focus()
             page.keyboard.press("Home")
             assert_changes(image, lambda: page.keyboard.press("End"))
-            assert slider.evaluate("s => JSON.parse(s.dataset.labels).at(-1)") == (
-                slider.locator("+ output").inner_text()
-            )
+            last = slider.evaluate("s => JSON.parse(s.dataset.labels).at(-1)")
+            assert last == slider.locator("+ output").inner_text()
+            assert last == slider.get_attribute("aria-valuetext")
+            assert slider.evaluate("s => getComputedStyle(s).outlineWidth") == "3px"
         for menu in output.locator("select").all():
             menu.select_option(index=0)
             assert_changes(image, lambda m=menu: m.select_option(index=1))

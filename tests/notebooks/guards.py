@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,15 +81,17 @@ def no_definition_stands_in_helpers(path: Path, notebook) -> list[str]:
 
 
 def pictures_have_alt_text(path: Path, notebook) -> list[str]:
-    """Every figure says in words what it shows."""
+    """Every figure is an HTML image that says in words what it shows: a PNG output can't say it."""
     faults = []
     for cell, output in _outputs(notebook):
         data = output.get("data", {})
-        if "image/png" not in data:
-            continue
-        alt = output.metadata.get("image/png", {}).get("alt", "")
-        if len(alt) < 20 or data.get("text/plain") != alt:
-            faults.append(f"cell {cell.id} shows a figure described as {data.get('text/plain')!r}")
+        if kinds := [kind for kind in data if kind.startswith("image/")]:
+            faults.append(f"cell {cell.id} shows a figure as {kinds[0]}, which has no description")
+        for image in re.findall(r"<img\b[^>]*>", data.get("text/html", "")):
+            words = re.search(r'\balt="([^"]*)"', image)
+            alt = html.unescape(words.group(1)) if words else ""
+            if len(alt) < 20 or data.get("text/plain") != alt:
+                faults.append(f"cell {cell.id} shows a figure described as {alt!r}")
     return faults
 
 

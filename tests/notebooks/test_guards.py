@@ -30,8 +30,8 @@ def test_chapters_are_numbered_without_gaps():
 
 
 def picture(alt="A curve that falls from left to right."):
-    data = {"image/png": "iVBORw==", "text/plain": alt}
-    return new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+    html = f'<img src="data:image/png;base64,iVBORw==" alt="{alt}">'
+    return new_output("display_data", {"text/html": html, "text/plain": alt})
 
 
 def test_guard_notices_a_missing_and_an_old_cover(tmp_path):
