@@ -35,14 +35,17 @@ ONE = threads(1)
 REFERENCE = "one thread"
 SETTINGS: dict[str, dict[str, str]] = {  # with one thread two can run side by side
     REFERENCE: ONE,
+    "as many threads as there are cores": {},
     "four threads": threads(4),
-    "torch: no AVX": ONE | {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
-    "torch: AVX2": ONE | {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "MKL: as on any processor": ONE | {"MKL_CBWR": "COMPATIBLE"},
-    "OpenBLAS: Nehalem": ONE | {"OPENBLAS_CORETYPE": "Nehalem"},
-    "OpenBLAS: Haswell": ONE | {"OPENBLAS_CORETYPE": "Haswell"},
-    "NumPy: no AVX2": ONE | {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX"},
-    "Numba: any processor": ONE | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+    "torch without AVX": ONE | {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "torch with AVX2": ONE | {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "OpenBLAS and NumPy of 2010": ONE
+    | {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX",
+    },
+    "MKL and Numba for any processor": ONE
+    | {"MKL_CBWR": "COMPATIBLE", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
 }
 
 
