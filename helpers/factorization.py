@@ -72,10 +72,8 @@ def objective(
     matrix : csr_array of shape (users, items)
         The observed entries, of :func:`helpers.rating_models.residuals`.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
-    penalty : float
-        λ.
-    weighted : bool
-        Which penalty.
+    penalty, weighted
+        λ, and which of the two penalties.
     errors : ndarray of shape (n,), optional
         r_ui − q_u · p_i of the observed entries, row by row, where they have been computed already.
     """
@@ -93,7 +91,7 @@ def gradients(
     *,
     penalty: float,
     weighted: bool,
-) -> Factors:
+) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of :func:`objective` by both factors, of their shapes; the same parameters."""
     errors = csr_array(
         (_errors(matrix, user_factors, item_factors), matrix.indices, matrix.indptr), matrix.shape

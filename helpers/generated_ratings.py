@@ -25,9 +25,9 @@ ACTIVITY_LOG_MEAN, ACTIVITY_SCALE, ACTIVITY_POWER, MOST_ACTIVE = -0.4552, 1.0037
 POPULARITY_SCALE, POPULARITY_POWER = 1.6322, 0.8946
 
 MEAN_STARS = 4.45
-USER_SPREAD, ITEM_SPREAD = 0.4, 0.4  # standard deviations of the biases, in stars
-TASTE_SPREAD = (0.4, 0.4, 0.25)  # of what users think of each trait, in stars
-CUISINE_SCATTER = 0.25  # of restaurants around the place of their cuisine
+USER_STD, ITEM_STD = 0.4, 0.4  # standard deviations of the biases, in stars
+TASTE_STD = (0.4, 0.4, 0.25)  # of what users think of each trait, in stars
+CUISINE_STD = 0.25  # of restaurants around the place of their cuisine
 NOISE = 0.75
 BAD_VISIT, BAD_VISIT_NOISE = 2.9, 1.1  # what goes wrong on a bad day, in stars
 BAD_VISIT_SHARE, BAD_VISIT_POWER = 0.36, 0.5  # who rates seldom rates often in anger
@@ -66,7 +66,13 @@ def generate_ratings(
     """Ratings of Yelp's shape, and the structure that they were made from.
 
     A rating is mean + user bias + restaurant bias + taste · traits + noise, rounded to whole stars
-    and cut off at 1 and 5. If the visit went wrong, ``BAD_VISIT`` is taken off and the noise is larger.
+    and clipped to 1 … 5. If the visit went wrong, ``BAD_VISIT`` is taken off and the noise is larger.
+
+    Parameters
+    ----------
+    rng : Generator
+    n_users, n_items : int
+        Each user gives at least one rating; a restaurant may stay without.
 
     Returns
     -------
@@ -95,16 +101,16 @@ def _draw_visits(
     rng: np.random.Generator, n_users: int, n_items: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Who rated what: heavy-tailed activity and popularity, no pair twice, sorted by user."""
-    depth = np.abs(_spread_normal(rng, n_users)) ** ACTIVITY_POWER
+    depth = np.abs(_normal_quantiles(rng, n_users)) ** ACTIVITY_POWER
     visits = np.ceil(np.exp(ACTIVITY_LOG_MEAN + ACTIVITY_SCALE * depth)).clip(1, MOST_ACTIVE)
-    z = _spread_normal(rng, n_items)
+    z = _normal_quantiles(rng, n_items)
     weights = np.exp(POPULARITY_SCALE * np.sign(z) * np.abs(z) ** POPULARITY_POWER)
     users = np.repeat(np.arange(n_users), visits.astype(int))
     items = rng.choice(n_items, size=len(users), p=weights / weights.sum())
     return np.divmod(np.unique(users * n_items + items), n_items)
 
 
-def _spread_normal(rng: np.random.Generator, n: int) -> np.ndarray:
+def _normal_quantiles(rng: np.random.Generator, n: int) -> np.ndarray:
     """Quantiles of the normal distribution in random order: tails that don't depend on luck."""
     return rng.permutation(ndtri((np.arange(n) + 0.5) / n))
 
@@ -115,12 +121,12 @@ def _draw_truth(rng: np.random.Generator, activity: np.ndarray, n_items: int) ->
     price = rng.choice(len(PRICES), n_items, p=PRICE_SHARES)
     angle = 2 * np.pi * cuisine / len(CUISINES)
     place = np.sqrt(2) * np.column_stack([np.cos(angle), np.sin(angle)])
-    place += rng.normal(0, CUISINE_SCATTER, place.shape)
+    place += rng.normal(0, CUISINE_STD, place.shape)
     mean_price = np.dot(PRICE_SHARES, range(len(PRICES)))
     return Truth(
-        user_bias=rng.normal(0, USER_SPREAD, n_users),
-        item_bias=rng.normal(0, ITEM_SPREAD, n_items),
-        user_taste=rng.normal(0, TASTE_SPREAD, (n_users, len(TASTE_SPREAD))),
+        user_bias=rng.normal(0, USER_STD, n_users),
+        item_bias=rng.normal(0, ITEM_STD, n_items),
+        user_taste=rng.normal(0, TASTE_STD, (n_users, len(TASTE_STD))),
         item_traits=np.column_stack([place, (price - mean_price) / 0.8]),
         cuisine=cuisine,
         price=price,
@@ -129,13 +135,13 @@ def _draw_truth(rng: np.random.Generator, activity: np.ndarray, n_items: int) ->
 
 
 def _liking(truth: Truth, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Stars before noise, rounding and cut-off, shape (n,)."""
+    """Stars before noise, rounding and clipping, shape (n,)."""
     taste = np.einsum("nk,nk->n", truth.user_taste[users], truth.item_traits[items])
     return MEAN_STARS + truth.user_bias[users] + truth.item_bias[items] + taste
 
 
 def expected_stars(truth: Truth, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """The best possible prediction: E[stars | truth], after rounding and cut-off.
+    """The best possible prediction: E[stars | truth], rounding and clipping included.
 
     Stars exceed k when the liking exceeds k + ½, so E = 1 + Σ P(liking > k + ½) over k = 1 … 4.
 

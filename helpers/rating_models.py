@@ -1,4 +1,7 @@
-"""What predicts ratings, judged and used: μ + b_u + b_i + q_u · p_i, and baselines that use parts of it."""
+"""Models of ratings: what they predict, how good that is, the baselines, and the use of factors.
+
+All have one form, μ + b_u + b_i + q_u · p_i, and differ in what of it they use.
+"""
 
 import math
 from collections.abc import Sequence
@@ -61,13 +64,19 @@ def add_biases(
     *,
     clip: bool = True,
 ) -> np.ndarray:
-    """Predicted stars of pairs whose products of factors, shape (n,), are known; see :func:`predict`."""
+    """Predicted stars as of :func:`predict`, from ``products`` q_u · p_i of shape (n,)."""
     stars = model.mean + model.user_bias[users] + model.item_bias[items] + products
     return np.clip(stars, MIN_STARS, MAX_STARS) if clip else stars
 
 
 def rmse(model: RatingModel, ratings: Ratings, *, clip: bool = True) -> float:
-    """Root mean squared error of the predictions, in stars."""
+    """Root mean squared error of the predictions, in stars.
+
+    Raises
+    ------
+    ValueError
+        If model and ratings don't have the same numbers of users and items.
+    """
     _check_shape(model, ratings)
     errors = ratings.stars - predict(model, ratings.users, ratings.items, clip=clip)
     return math.sqrt(np.mean(errors**2))
@@ -97,10 +106,10 @@ def rmse_by_activity(
 def rmse_intervals(
     ratings: Ratings, predictions: np.ndarray, rng: np.random.Generator, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bootstrap intervals over users, of RMSE and of its difference from the first model's.
+    """Confidence intervals of each model's RMSE, and of its difference from the first model's.
 
-    A user's ratings are drawn together, because their errors are alike. Drawing the same users for
-    all models makes the differences paired.
+    A bootstrap over users: all ratings of a user are drawn together, because their errors are
+    alike. The same users are drawn for all models, so the differences are paired.
 
     Parameters
     ----------
@@ -110,7 +119,7 @@ def rmse_intervals(
     rng : Generator
         Draws the users.
     level : float
-        Share of the bootstrap's values that lies within an interval.
+        Confidence level: the share of the bootstrap's values within an interval.
 
     Returns
     -------
@@ -144,7 +153,7 @@ def rmse_intervals(
 
 
 def fit_mean(train: Ratings) -> RatingModel:
-    """Everybody gives everything the mean of all ratings."""
+    """The model that predicts the mean of all ratings for every pair."""
     users, items = train.shape
     nothing = np.zeros((users, 0)), np.zeros((items, 0))
     mean = float(train.stars.mean(dtype=np.float64))
@@ -152,7 +161,7 @@ def fit_mean(train: Ratings) -> RatingModel:
 
 
 def fit_user_means(train: Ratings) -> RatingModel:
-    """Each user gives everything the mean of the user's ratings; without any, the mean of all."""
+    """The model that predicts the user's mean; of who has no rating, the mean of all ratings."""
     model = fit_mean(train)
     sums = np.bincount(train.users, train.stars - model.mean, len(model.user_bias))
     counts = np.bincount(train.users, minlength=len(model.user_bias))
@@ -162,17 +171,22 @@ def fit_user_means(train: Ratings) -> RatingModel:
 def fit_biases(
     train: Ratings, *, user_penalty: float = 10, item_penalty: float = 8, epochs: int = 30
 ) -> RatingModel:
-    """The bias model μ + b_u + b_i, fitted alternately.
+    """The bias model μ + b_u + b_i, by alternating least squares.
 
-    Minimises Σ (r − μ − b_u − b_i)² + λ_U Σ b_u² + λ_I Σ b_i². Given the other biases, each is a
-    mean of residuals that counts λ more ratings than there are, all zero.
+    Minimises Σ (r − μ − b_u − b_i)² + λ_U Σ b_u² + λ_I Σ b_i². Given the items' biases, that of a
+    user is the sum of the user's residuals ÷ (their number + λ_U), and the other way round.
 
     Parameters
     ----------
     user_penalty, item_penalty : float
         λ_U and λ_I, in ratings.
     epochs : int
-        Each over all items, then all users.
+        Each solves for all items, then for all users.
+
+    Raises
+    ------
+    ValueError
+        If a penalty isn't positive.
     """
     check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
     model = fit_mean(train)
@@ -191,10 +205,11 @@ def fit_biases(
 def fit_users(
     train: Ratings, item_bias: np.ndarray, item_traits: np.ndarray, *, penalty: float
 ) -> RatingModel:
-    """What could be predicted by somebody who knows all about the items and nothing about users.
+    """The model of somebody who knows the truth about all items, and learns only about the users.
 
-    The stars are regressed on the items' true biases (what is clipped at 5 makes the slope less
-    than 1), then a ridge regression for each user finds the user's bias and tastes.
+    A linear regression of the stars on the items' true biases comes first. (Its slope is less than
+    1, because stars are clipped at 5.) A ridge regression for each user then finds the user's bias
+    and tastes.
 
     Parameters
     ----------
@@ -218,9 +233,14 @@ def fit_users(
 
 
 def residuals(train: Ratings, baseline: RatingModel) -> csr_array:
-    """What a baseline leaves of the training ratings, shape (users, items), observed entries only.
+    """Ratings minus a baseline's predictions, as a sparse matrix of shape (users, items).
 
     A residual of 0 is stored like any other: it was observed.
+
+    Raises
+    ------
+    ValueError
+        If model and ratings don't have the same numbers of users and items.
     """
     _check_shape(baseline, train)
     left = train.stars - predict(baseline, train.users, train.items, clip=False)
@@ -231,10 +251,10 @@ def residuals(train: Ratings, baseline: RatingModel) -> csr_array:
 
 
 def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The factors turned so that they are orthogonal and sorted: the SVD of Q Pᵀ, never formed.
+    """The SVD of Q Pᵀ, computed without forming that large matrix.
 
-    Factors are determined only up to an invertible matrix; Q Pᵀ, and hence its SVD, is not touched
-    by that.
+    Factors are determined only up to an invertible k × k matrix. Q Pᵀ and its SVD don't depend on
+    that matrix.
 
     Returns
     -------
@@ -262,10 +282,10 @@ def fold_in(
     weighted: bool,
     bias_penalty: float = 10,
 ) -> tuple[float, np.ndarray]:
-    """Bias and factors of a new user from a few ratings; the items stay as they are.
+    """Bias and factors of a new user from a few ratings; the items' stay as they are.
 
-    The same two steps as for all users: the bias first, then one ridge regression of what is left
-    on the factors of the rated items.
+    Two steps, as for all users: first the bias, then one ridge regression of what it leaves on the
+    factors of the rated items.
 
     Parameters
     ----------
@@ -274,11 +294,19 @@ def fold_in(
         None at all is fine: bias and factors are then 0.
     penalty, weighted
         As in the fit of the model.
+    bias_penalty : float
+        λ_U of :func:`fit_biases`.
 
     Returns
     -------
     bias : float
     factors : ndarray of shape (k,)
+
+    Raises
+    ------
+    ValueError
+        If items and stars don't have the same length, a rating isn't between 1 and 5, or a
+        penalty isn't positive.
     """
     items, stars = np.asarray(items, dtype=int), np.asarray(stars, dtype=float)
     if items.shape != stars.shape or items.ndim != 1:
@@ -294,13 +322,13 @@ def fold_in(
 
 
 def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:
-    """What a folded-in user would give each item, in stars, shape (items,)."""
-    liking = model.mean + bias + model.item_bias + model.item_factors @ factors
-    return np.clip(liking, MIN_STARS, MAX_STARS)
+    """Predicted stars of all items, shape (items,), for a user of :func:`fold_in`."""
+    stars = model.mean + bias + model.item_bias + model.item_factors @ factors
+    return np.clip(stars, MIN_STARS, MAX_STARS)
 
 
 def user_with(ratings: Ratings, count: int = 60) -> int:
-    """The first user with exactly, or else nearest to, so many ratings."""
+    """The user whose number of ratings is nearest to ``count``; of several, the first."""
     by_user = np.bincount(ratings.users, minlength=ratings.shape[0])
     return int(np.argmin(np.abs(by_user - count)))
 
@@ -308,13 +336,16 @@ def user_with(ratings: Ratings, count: int = 60) -> int:
 def nearest_items(
     model: RatingModel, item: int, count: int, among: np.ndarray | None = None
 ) -> np.ndarray:
-    """The items whose factors are nearest to one's, itself left out.
+    """The items most similar to one, nearest first, itself left out.
 
-    Near by what they add to the predictions: the distance between two items' columns of Q Pᵀ, over
-    all users. It doesn't depend on how the factors happen to be turned.
+    The distance between two items is that between their columns of Q Pᵀ: how differently the
+    factors let all users judge them. It stays the same when the factors are turned.
 
     Parameters
     ----------
+    item : int
+    count : int
+        How many to find.
     among : ndarray of int, optional
         The items to choose from; all of them otherwise.
 
@@ -331,6 +362,7 @@ def nearest_items(
 
 @njit(cache=True, parallel=True)
 def dot_pairs(Q, P, users, items):
+    """Products q_u · p_i of pairs, shape (n,); compiled, on all cores."""
     dots = np.empty(len(users))
     for n in prange(len(users)):
         total = 0.0
@@ -350,6 +382,7 @@ def _check_shape(model: RatingModel, ratings: Ratings) -> None:
 
 
 def check_positive(**values: float) -> None:
+    """Raise a ValueError that names the first value that isn't positive."""
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value}")

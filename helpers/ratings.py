@@ -1,4 +1,4 @@
-"""Ratings of items by users: as coordinates and as a matrix, made from triples, pruned, and split."""
+"""Ratings of items by users: from triples, as a sparse matrix, pruned, and split."""
 
 from dataclasses import dataclass, replace
 
@@ -60,7 +60,14 @@ def prune(ratings: Ratings, more_than: int) -> tuple[Ratings, list[tuple[int, in
     """Drop users and items until every one left has more than so many ratings.
 
     Dropping a user takes ratings from items and the other way round, so it takes several rounds.
-    What is left is the largest part of the data that has the property.
+    What is left is the largest part of the data that has the property, a *k-core* of the graph of
+    users and items.
+
+    Parameters
+    ----------
+    ratings : Ratings
+    more_than : int
+        Number of ratings.
 
     Returns
     -------
@@ -112,7 +119,16 @@ def hold_out(
     Parameters
     ----------
     validation, test : float
-        Shares of all ratings; at least one rating goes to each part.
+        Shares of all ratings.
+
+    Returns
+    -------
+    train, validation, test : Ratings
+
+    Raises
+    ------
+    ValueError
+        If a part would have no rating.
     """
     n = len(ratings.stars)
     sizes = round(validation * n), round(test * n)

@@ -1,4 +1,4 @@
-"""A ridge regression for each row of a sparse matrix: readable, and compiled."""
+"""Ridge regressions for all rows of a sparse matrix: a readable version, and a compiled one."""
 
 import math
 
@@ -14,19 +14,21 @@ CHUNKS = 64  # of the rows, shared out among the cores
 
 
 def ridge_rows(matrix: csr_array, factors: np.ndarray, penalties: np.ndarray) -> np.ndarray:
-    """A ridge regression for each row of ratings on the factors of what was rated.
+    """Coefficients of a ridge regression for each row: its ratings on their columns' factors.
 
     Parameters
     ----------
     matrix : csr_array of shape (rows, columns)
+        The ratings: all of a user, or, transposed, all of an item.
     factors : ndarray of shape (columns, k)
     penalties : ndarray of shape (rows,)
+        λ of each row.
 
     Returns
     -------
     ndarray of shape (rows, k)
-        (AᵀA + λI)⁻¹ Aᵀy for each row, where y are its ratings and A the factors; zeros for a row
-        without ratings.
+        (AᵀA + λI)⁻¹ Aᵀy for each row, where y has its n ratings and A, of shape (n, k), their
+        factors; zeros for a row without ratings.
     """
     solved = np.zeros((matrix.shape[0], factors.shape[1]))
     for row in range(matrix.shape[0]):
