@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 from IPython.display import display
 
-from helpers.plots.style import Picture, to_png
+from helpers.picture import Picture, to_png
 
 FRAMES_ONE_CONTROL = 20
 FRAMES_SEVERAL_CONTROLS = 50

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.factorization import Fit, fit_mean, principal_axes, random_start
+from helpers.picture import to_png
 from helpers.plots.ratings import (
     item_places,
     plot_by_seconds,
@@ -20,7 +21,6 @@ from helpers.plots.ratings import (
     plot_recommendations,
     plot_tails,
 )
-from helpers.plots.style import to_png
 from helpers.ratings import generate_ratings
 
 

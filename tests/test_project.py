@@ -16,7 +16,7 @@ from tests.notebooks.execute import ROOT
 
 # A file imports only from lower floors.
 FLOORS = (
-    ("storage", "saving", "plots.style"),
+    ("storage", "saving", "picture", "plots.parts"),
     ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation", "shapes"),
     (
         "pca",
@@ -34,7 +34,8 @@ FLOORS = (
         "plots.pca",
         "plots.ratings",
         "plots.autoencoder",
-        "plots.deep",
+        "plots.embedding",
+        "plots.deep_factorization",
         "plots.irmae",
     ),
     ("explore", "display", "experiments"),

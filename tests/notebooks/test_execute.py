@@ -9,7 +9,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from helpers.plots.style import new_picture, to_png
+from helpers.picture import new_picture, to_png
 from tests.notebooks import execute
 from tests.notebooks.pictures import difference
 
@@ -17,7 +17,7 @@ SMALL = """
 import time
 
 from helpers.explore import explore
-from helpers.plots.style import new_picture, styled
+from helpers.picture import (new_picture, styled)
 from helpers.display import show_source
 
 @styled
