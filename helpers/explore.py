@@ -15,7 +15,7 @@ import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from helpers.plots.style import image_html, to_png
+from helpers.picture import image_html, to_png
 
 FRAMES_ONE_CONTROL = 20
 FRAMES_SEVERAL_CONTROLS = 50

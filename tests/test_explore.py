@@ -20,7 +20,7 @@ from helpers.explore import (
     static_indices,
     static_view,
 )
-from helpers.plots.style import new_picture, styled
+from helpers.picture import new_picture, styled
 
 
 @styled

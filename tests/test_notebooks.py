@@ -16,7 +16,7 @@ SMALL = """
 import time
 
 from helpers.explore import explore
-from helpers.plots.style import new_picture, styled
+from helpers.picture import new_picture, styled
 from helpers.display import show_source
 
 @styled

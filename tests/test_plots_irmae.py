@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.picture import to_png
 from helpers.plots.irmae import (
     LOOKS,
     for_display,
@@ -19,7 +20,6 @@ from helpers.plots.irmae import (
     plot_where_read,
     plot_widening,
 )
-from helpers.plots.style import to_png
 
 MODELS = ("AE", "AE + L1", "AE + L2", "l = 2", "l = 4")
 SPECTRA = {name: 3 * 9.0 ** (-np.arange(32) / (i + 2)) for i, name in enumerate(MODELS)}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.pca import error_curve, pca_from_covariance, project
+from helpers.picture import to_png
 from helpers.plots.pca import (
     plot_angle,
     plot_components,
@@ -18,7 +19,6 @@ from helpers.plots.pca import (
     plot_uncentred,
     plot_walk,
 )
-from helpers.plots.style import to_png
 
 
 @pytest.fixture(scope="module")

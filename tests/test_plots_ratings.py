@@ -8,6 +8,7 @@ import pytest
 
 from helpers.factorization import Fit, random_init
 from helpers.generated_ratings import generate_ratings
+from helpers.picture import to_png
 from helpers.plots.ratings import (
     item_places,
     plot_by_seconds,
@@ -21,7 +22,6 @@ from helpers.plots.ratings import (
     plot_recommendations,
     plot_tails,
 )
-from helpers.plots.style import to_png
 from helpers.rating_models import fit_mean, principal_axes
 
 

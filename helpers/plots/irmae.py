@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Polygon
 
-from helpers.plots.style import (
+from helpers.picture import (
     BLACK,
     BLUE,
     GREEN,
@@ -16,13 +16,10 @@ from helpers.plots.style import (
     SKY,
     VERMILLION,
     Picture,
-    mosaic,
     new_picture,
-    show_distances,
-    show_image,
-    show_rows,
     styled,
 )
+from helpers.plots.parts import mosaic, show_distances, show_image, show_rows
 
 # one look for each model throughout the chapter
 LOOKS = {

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from helpers.pca import PrincipalComponents, project, reconstruct
-from helpers.plots.style import (
+from helpers.picture import (
     BLACK,
     BLUE,
     GREEN,
@@ -16,12 +16,10 @@ from helpers.plots.style import (
     SKY,
     VERMILLION,
     Picture,
-    labels_apart,
-    mosaic,
     new_picture,
-    show_image,
     styled,
 )
+from helpers.plots.parts import labels_apart, mosaic, show_image
 from helpers.spectrum import components_for_share
 
 

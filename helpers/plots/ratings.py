@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from helpers.factorization import Fit
-from helpers.plots.style import (
+from helpers.picture import (
     BLACK,
     BLUE,
     COLORS,

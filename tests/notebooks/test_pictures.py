@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_output
 
-from helpers.plots.style import new_picture, to_png
+from helpers.picture import new_picture, to_png
 from tests.notebooks.pictures import difference
 
 

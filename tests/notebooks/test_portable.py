@@ -10,7 +10,7 @@ from tests.notebooks.execute import executed
 DRAWN = """
 import os
 
-from helpers.plots.style import new_picture
+from helpers.picture import new_picture
 
 def draw(last):
     picture = new_picture("A line whose last point depends on what the machine is told.", height=2)

@@ -8,7 +8,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from helpers.deep_factorization import Progress, time_to_reach
-from helpers.plots.style import (
+from helpers.picture import (
     BLACK,
     BLUE,
     GREEN,
@@ -21,9 +21,9 @@ from helpers.plots.style import (
     VERMILLION,
     Picture,
     new_picture,
-    show_image,
     styled,
 )
+from helpers.plots.parts import show_image
 
 # one look for each method throughout the chapter
 LOOKS = {

@@ -11,7 +11,8 @@ from helpers.deep_factorization import (
     progress,
     time_to_reach,
 )
-from helpers.plots.deep import (
+from helpers.picture import to_png
+from helpers.plots.deep_factorization import (
     _between,
     _spread,
     _value_at,
@@ -25,7 +26,6 @@ from helpers.plots.deep import (
     plot_speeds,
     plot_two_by_two,
 )
-from helpers.plots.style import to_png
 
 DEPTHS, SCALES = (1, 2, 3), (1.0, 0.01)
 

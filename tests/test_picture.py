@@ -1,3 +1,5 @@
+"""The look of every picture, and its description."""
+
 import base64
 import io
 
@@ -6,18 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.plots.style import (
-    COLORS,
-    LINES,
-    MARKERS,
-    image_html,
-    labels_apart,
-    mosaic,
-    new_picture,
-    show_rows,
-    styled,
-    to_png,
-)
+from helpers.picture import COLORS, LINES, MARKERS, image_html, new_picture, styled, to_png
 
 
 @styled
@@ -93,35 +84,3 @@ def test_notebook_gets_the_picture_and_its_description():
 def test_picture_without_description_is_refused():
     with pytest.raises(ValueError, match="alt is empty"):
         new_picture(" ")
-
-
-def test_mosaic_places_every_image():
-    images = np.arange(5)[:, None, None] + np.ones((5, 2, 3))
-    sheet = mosaic(images, columns=3)
-    assert sheet.shape == (5, 11)
-    assert sheet[0, [0, 4, 8]].tolist() == [1, 2, 3]
-    assert sheet[3, [0, 4, 8]].tolist() == [4, 5, 0]
-    assert sheet[2].tolist() == [0] * 11
-    assert mosaic(np.ones((4, 2, 2, 3)), 2, gap=0).shape == (4, 4, 3)
-    lines = mosaic(images, 3, between=7)
-    assert (lines[2] == 7).all()
-    assert (lines[:, [3, 7]] == 7).all()
-    assert lines[:2, :3].tolist() == sheet[:2, :3].tolist()
-
-
-@pytest.mark.parametrize(
-    ("images", "line"), [(np.ones((2, 4, 4)), 0), (np.ones((2, 4, 4, 3)), 0.35)]
-)
-def test_rows_of_colour_images_have_lines_between_them(images, line):
-    axes = new_picture("Two rows.").subplots()
-    show_rows(axes, {"one": images, "two": images}, 2)
-    sheet = np.asarray(axes.get_images()[0].get_array())
-    assert (sheet[4] == line).all()
-    assert (sheet[:, 4] == line).all()
-    assert (sheet == line).sum() == sheet.size - images.size * 2
-
-
-def test_labels_that_would_overlap_are_moved_apart():
-    places = np.array([[0, 0], [0.1, 0.1], [5, 0], [0, 3]], dtype=float)
-    moved = labels_apart(places, np.array([1, 0.5]))
-    np.testing.assert_allclose(moved, [[0, 0], [0.1, 0.5], [5, 0], [0, 3]])

@@ -1,0 +1,106 @@
+"""What several figures are made of: images without frames, rows of them, labels that keep apart."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+LINE_ON_BLACK = 0.35  # grey
+
+
+def mosaic(images: np.ndarray, columns: int, gap: int = 1, between: float = 0) -> np.ndarray:
+    """Images side by side in one array, row by row: one axis instead of dozens.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W) or (N, H, W, C)
+    columns : int
+        Images in a row; the last row is filled up with zeros.
+    gap : int
+        Pixels between neighbours.
+    between : float
+        Their value.
+
+    Returns
+    -------
+    ndarray of shape (rows · (H + gap) − gap, columns · (W + gap) − gap) or (…, C)
+    """
+    count, height, width, *channels = images.shape
+    rows = -(-count // columns)
+    sheet = np.zeros((rows, columns, height + gap, width + gap, *channels), images.dtype)
+    sheet[:, :, height:] = sheet[:, :, :, width:] = between
+    sheet[np.arange(count) // columns, np.arange(count) % columns, :height, :width] = images
+    sheet = sheet.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap), *channels)
+    return sheet[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
+
+
+def show_rows(
+    axes: Axes,
+    rows: Mapping[str, np.ndarray],
+    columns: int,
+    *,
+    colors: Mapping[str, str] | None = None,
+    gap: int = 1,
+    **options,
+) -> None:
+    """Rows of as many images each in one axis, each row with its name before it.
+
+    Colour images, which are on black here, get grey lines between them.
+
+    Parameters
+    ----------
+    rows : mapping from name to ndarray of shape (columns, H, W) or (columns, H, W, C)
+    colors : mapping from name to colour, optional
+        Of the names; those without one are black.
+    """
+    stacked = np.concatenate(list(rows.values()))
+    between = LINE_ON_BLACK if stacked.ndim == 4 else 0
+    show_image(axes, mosaic(stacked, columns, gap, between), **{"vmin": 0, "vmax": 1} | options)
+    height = axes.get_ylim()[0]
+    for i, name in enumerate(rows):
+        look = {"color": colors[name], "weight": "bold"} if name in (colors or {}) else {}
+        axes.text(-3, height * (i + 0.5) / len(rows), name, ha="right", va="center", **look)
+
+
+def show_distances(
+    axes: Axes,
+    shares: np.ndarray,
+    distances: Mapping[str, np.ndarray],
+    looks: Mapping[str, Mapping],
+    at: int,
+) -> None:
+    """Distances along several paths, each with a mark at the place ``at`` of ``shares``.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (T,)
+        t along the paths, from 0 to 1.
+    distances : mapping from name to ndarray of shape (T,)
+    looks : mapping from name to "color", "ls" and "marker"
+    """
+    for name, values in distances.items():
+        color, marker = looks[name]["color"], looks[name]["marker"]
+        axes.plot(shares, values, color=color, ls=looks[name]["ls"], marker="")
+        axes.plot(shares[at], values[at], color=color, marker=marker, markersize=11)
+    top = 1.1 * max(values.max() for values in distances.values())
+    axes.set(xlim=(-0.04, 1.04), ylim=(0, top), xlabel="t")
+
+
+def labels_apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Places for labels of a given size: those that would overlap are moved up."""
+    moved = places.copy()
+    order = np.argsort(places[:, 1])
+    for n, i in enumerate(order):
+        for j in order[:n]:
+            if (np.abs(moved[i] - moved[j]) < size).all():
+                moved[i, 1] = moved[j, 1] + size[1]
+    return moved
+
+
+def show_image(axes: Axes, image: np.ndarray, title: str = "", **options) -> None:
+    """An image without ticks, grid or frame."""
+    axes.imshow(image, **options)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)

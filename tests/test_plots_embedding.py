@@ -1,0 +1,90 @@
+"""Figures of maps over the values that their sliders take."""
+
+import numpy as np
+import pytest
+
+from helpers.picture import to_png
+from helpers.plots.embedding import _spaced, plot_maps, plot_perplexity, plot_thumbnails
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((6, 5, 4))  # drawn before the points, which depend on it
+NAMES = tuple("abcdefghij")
+LABELS = np.arange(60) % 10
+POINTS = RNG.normal(size=(60, 2))
+
+
+def test_maps_show_every_point_with_the_look_of_its_class():
+    picture = plot_maps({"one": POINTS, "two": -POINTS}, LABELS, NAMES, "Two maps.")
+    for axes, sign in zip(picture.axes, (1, -1), strict=True):
+        lines = axes.get_lines()
+        assert len({(line.get_color(), line.get_marker()) for line in lines}) == 10
+        shown = np.concatenate([np.column_stack(line.get_data()) for line in lines])
+        expected = sign * POINTS[np.argsort(LABELS, kind="stable")]
+        np.testing.assert_allclose(shown, expected)
+        assert sorted(text.get_text() for text in axes.texts) == list(NAMES)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_names_stand_amid_their_class_or_above_it(above):
+    points = RNG.normal(size=(90, 2)) + np.repeat([[0, 0], [30, 0], [60, 0]], 30, axis=0)
+    labels = np.repeat([0, 1, 2], 30)
+    (axes,) = plot_maps({"one": points}, labels, NAMES, "Three clouds.", above=above).axes
+    for text in axes.texts:
+        x, y = points[labels == NAMES.index(text.get_text())].T
+        assert text.get_position()[0] == pytest.approx(np.median(x))
+        assert text.get_position()[1] == pytest.approx(y.max() if above else np.median(y))
+
+
+def test_flat_maps_make_a_flat_picture():
+    square, flat = (
+        plot_maps({"one": POINTS * [1, share], "two": POINTS * [1, share]}, LABELS, NAMES, "Maps.")
+        for share in (1, 0.1)
+    )
+    assert flat.get_figheight() < 0.7 * square.get_figheight()
+
+
+def test_thumbnails_do_not_hide_each_other():
+    images = np.ones((60, 28, 28))
+    sheet = plot_thumbnails(POINTS, images).axes[0].get_images()[0].get_array()
+    alt = plot_thumbnails(POINTS, images).alt
+    shown = int(alt.split()[0])
+    assert 10 < shown <= 60
+    assert sheet.sum() == shown * 28 * 28  # one pixel of two images would count once
+
+
+def test_thumbnails_stand_where_the_map_has_them():
+    points = np.array([[0.0, 0], [1, 0], [0, 1]])
+    images = np.array([0.2, 0.5, 1])[:, None, None] * np.ones((3, 4, 4))
+    sheet = plot_thumbnails(points, images).axes[0].get_images()[0].get_array()
+    assert (sheet[-1, 0], sheet[-1, -1], sheet[0, 0]) == (0.2, 0.5, 1)
+
+
+@pytest.mark.parametrize("perplexity", [5, 300])
+def test_perplexity_shows_its_map_and_marks_its_measures(perplexity):
+    names = ("KNN", "KNC", "CPD", "accuracy")
+    measures = {p: {name: 0.1 * i + p / 1000 for i, name in enumerate(names)} for p in (5, 30, 300)}
+    maps = {p: POINTS * p for p in measures}
+    picture = plot_perplexity(maps, measures, LABELS, NAMES, perplexity)
+    left, right = picture.axes
+    np.testing.assert_allclose(left.get_lines()[0].get_xdata(), POINTS[LABELS == 0, 0] * perplexity)
+    marks = [line for line in right.get_lines() if len(line.get_xdata()) == 1]
+    assert {(line.get_xdata()[0], round(line.get_ydata()[0], 6)) for line in marks} == {
+        (perplexity, round(value, 6)) for value in measures[perplexity].values()
+    }
+    assert f"perplexity {perplexity}" in picture.alt
+    assert to_png(picture)
+
+
+def test_labels_at_the_end_of_curves_keep_apart():
+    np.testing.assert_allclose(_spaced([0.1, 0.12, 0.5], 0.1), [0.1, 0.2, 0.5])
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot_maps({"one": POINTS}, LABELS, NAMES, "A map of points."),
+        lambda: plot_thumbnails(POINTS, np.ones((60, 4, 4))),
+    ],
+)
+def test_pictures_can_be_drawn_alike_twice(draw):
+    assert to_png(draw()) == to_png(draw())
