@@ -4,11 +4,13 @@ Each has ``encode``, samples to codes, and ``decode``, codes to samples; called 
 one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+BATCH_SIZE = 1000  # images that pass through a network at once
 
 
 class LinearAutoencoder(nn.Module):
@@ -33,6 +35,8 @@ class ConvolutionalAutoencoder(nn.Module):
     Convolutions without padding shrink an image by 2, pooling halves it, transposed convolutions of
     stride 2 double it and add 2.
     """
+
+    code_shape = (32, 3, 3)
 
     def __init__(self):
         super().__init__()
@@ -79,19 +83,19 @@ class DenseCodeAutoencoder(nn.Module):
         Of the two convolutions.
     hidden : int
         Width of a dense layer between them and the code; 0 for none.
-    plain : bool
-        ReLU between the layers, in place of batch normalisation and GELU.
+    batch_norm : bool
+        Batch normalisation and GELU between the layers; otherwise ReLU.
     """
 
     def __init__(
-        self, d: int, channels: Sequence[int] = (32, 64), hidden: int = 0, plain: bool = False
+        self, d: int, channels: Sequence[int] = (32, 64), hidden: int = 0, batch_norm: bool = True
     ):
         super().__init__()
         few, many = channels
         flat = many * 7 * 7
 
         def bend(normalise: nn.Module) -> list[nn.Module]:
-            return [nn.ReLU()] if plain else [normalise, nn.GELU()]
+            return [normalise, nn.GELU()] if batch_norm else [nn.ReLU()]
 
         self.encode = nn.Sequential(
             nn.Conv2d(1, few, 4, stride=2, padding=1),
@@ -161,82 +165,93 @@ def to_tensor(images: np.ndarray) -> Tensor:
     return tensor if tensor.ndim == 4 else tensor[:, None]
 
 
-def reconstruction_errors(
-    model: nn.Module, images: Tensor, batch_size: int = 1000
-) -> dict[str, float]:
-    """Mean squared error per pixel of what a network makes of images.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, 1, H, W)
-
-    Returns
-    -------
-    dict
-        "exact", the mean over all images; "batch_mean", the mean of the batches' means, in which
-        an image of a small last batch counts more.
-    """
-    errors = image_errors(model, images, batch_size)
-    batch_means = [float(batch.mean()) for batch in errors.split(batch_size)]
-    return {"exact": float(errors.mean()), "batch_mean": sum(batch_means) / len(batch_means)}
-
-
-@torch.no_grad()
-def image_errors(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
-    """Mean squared error per pixel of each image, float64, shape (N,).
-
-    The network should be in evaluation mode, ``model.eval()``.
-    """
-    device = next(model.parameters()).device
-    parts = [
-        (model(batch.to(device)) - batch.to(device)).square().flatten(1).mean(1).cpu()
-        for batch in images.split(batch_size)
-    ]
-    return torch.cat(parts).double()
-
-
-@torch.no_grad()
-def codes(model: nn.Module, images: np.ndarray) -> np.ndarray:
+def encode_images(
+    model: nn.Module, images: np.ndarray | Tensor, *, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
     """The code of each image, flattened.
 
     Parameters
     ----------
     model : Module
-        In evaluation mode.
-    images : ndarray of shape (N, H, W)
+        Any of the autoencoders, in evaluation mode, on any device.
+    images : ndarray of shape (N, H, W) or (N, C, H, W), or Tensor of shape (N, C, H, W)
+        An array is checked by :func:`to_tensor`; a tensor is taken as it is.
 
     Returns
     -------
     ndarray of shape (N, d), float32
+
+    Raises
+    ------
+    ValueError
+        If an array has another shape, or values outside [0, 1].
     """
-    parts = [model.encode(batch).flatten(1) for batch in to_tensor(images).split(1000)]
-    return torch.cat(parts).numpy()
+    return _in_batches(model, lambda batch: model.encode(batch).flatten(1), images, batch_size)
 
 
-@torch.no_grad()
-def decoded(model: nn.Module, flat: np.ndarray, shape: tuple[int, ...] = ()) -> np.ndarray:
+def decode_codes(
+    model: nn.Module, codes: np.ndarray, *, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
     """The images that codes stand for.
 
     Parameters
     ----------
-    flat : ndarray of shape (N, d)
-    shape : tuple of int
-        Of a code, where the network's isn't flat: (32, 3, 3).
+    model : Module
+        As in :func:`encode_images`.
+    codes : ndarray of shape (N, d)
 
     Returns
     -------
-    ndarray of shape (N, H, W), float32
+    ndarray of shape (N, H, W), or (N, C, H, W) where images have several channels, float32
+        As the network gives them: values may lie outside [0, 1].
     """
-    tensor = torch.from_numpy(np.asarray(flat, np.float32))
-    if shape:
-        tensor = tensor.unflatten(1, shape)
-    return torch.cat([model.decode(batch)[:, 0] for batch in tensor.split(1000)]).numpy()
+    tensor = torch.from_numpy(np.asarray(codes, np.float32))
+    tensor = tensor.unflatten(1, getattr(model, "code_shape", (-1,)))
+    return _without_channel(_in_batches(model, model.decode, tensor, batch_size))
 
 
-def rebuilt(model: nn.Module, images: np.ndarray) -> np.ndarray:
-    """What a network makes of images (N, H, W), which it sees through their codes; as many back."""
-    with torch.no_grad():
-        return torch.cat([model(batch)[:, 0] for batch in to_tensor(images).split(1000)]).numpy()
+def reconstruct_images(
+    model: nn.Module, images: np.ndarray | Tensor, *, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
+    """What a network makes of images: it encodes them and decodes their codes.
+
+    Parameters and errors are those of :func:`encode_images`, what is returned that of
+    :func:`decode_codes`.
+    """
+    return _without_channel(_in_batches(model, model, images, batch_size))
+
+
+def image_errors(
+    model: nn.Module, images: np.ndarray | Tensor, batch_size: int = BATCH_SIZE
+) -> Tensor:
+    """Mean squared error per pixel and channel of each image, float64, shape (N,).
+
+    Parameters and errors are those of :func:`encode_images`.
+    """
+
+    def errors(batch: Tensor) -> Tensor:
+        return (model(batch) - batch).square().flatten(1).mean(1)
+
+    return torch.from_numpy(_in_batches(model, errors, images, batch_size)).double()
+
+
+@torch.no_grad()
+def _in_batches(
+    model: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    values: np.ndarray | Tensor,
+    batch_size: int,
+) -> np.ndarray:
+    """A function of a batch, applied to all values on the device of the network."""
+    device = next(model.parameters()).device
+    tensor = values if isinstance(values, Tensor) else to_tensor(values)
+    parts = [function(batch.to(device)).cpu() for batch in tensor.split(batch_size)]
+    return torch.cat(parts).numpy()
+
+
+def _without_channel(images: np.ndarray) -> np.ndarray:
+    """Images (N, 1, H, W) as (N, H, W); those of several channels as they are."""
+    return images[:, 0] if images.shape[1] == 1 else images
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -90,17 +90,17 @@ def _checksum(tensors: Mapping[str, "Tensor"], text: str) -> str:
 
 
 def save_checkpoint(
-    path: Path, model: "Module", configuration: Mapping, *, half: bool = False
+    path: Path, model: "Module", configuration: Mapping, *, half_precision: bool = False
 ) -> str:
     """Write a network's weights with the configuration that made them; returns the file's SHA-256.
 
     Parameters
     ----------
-    half : bool
+    half_precision : bool
         Store floating-point numbers in 16 bits: half the size, three digits.
     """
     weights = {
-        name: value.half() if half and value.is_floating_point() else value
+        name: value.half() if half_precision and value.is_floating_point() else value
         for name, value in model.state_dict().items()
     }
     return write_tensors(path, weights, {"configuration": configuration})
@@ -127,7 +127,7 @@ def load_checkpoint(path: Path, model: "Module", configuration: Mapping, sha256:
 
 
 def require_same_configuration(path: Path, found: Mapping | None, wanted: Mapping, mend: str):
-    """Refuse a file that was made with another configuration, and name what differs."""
+    """Raise a StorageError that names what differs if a file was made with another configuration."""
     found, wanted = found or {}, json.loads(json.dumps(wanted))
     differing = sorted(
         key for key in {*found, *wanted} if found.get(key, ...) != wanted.get(key, ...)
@@ -141,7 +141,7 @@ def require_same_configuration(path: Path, found: Mapping | None, wanted: Mappin
 
 
 def fill_model(path: Path, model: "Module", tensors: Mapping[str, "Tensor"], mend: str) -> None:
-    """Copy tensors into a network that has the same names and shapes, or refuse."""
+    """Copy tensors into a network; a StorageError if their names or shapes are not the network's."""
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if found != expected:

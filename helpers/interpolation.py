@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def straight_path(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def linear_path(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Points on the straight line between two: start + t (end − start).
 
     Parameters
@@ -17,6 +17,11 @@ def straight_path(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.
     -------
     ndarray of shape (T, …)
         Exactly ``start`` and ``end`` at t = 0 and t = 1.
+
+    Raises
+    ------
+    ValueError
+        If the ends have different shapes, or ``shares`` is no vector.
     """
     start, end, shares = np.asarray(start), np.asarray(end), np.asarray(shares)
     if start.shape != end.shape:
@@ -41,6 +46,11 @@ def nearest_distances(
     Returns
     -------
     ndarray of shape (M,), float64
+
+    Raises
+    ------
+    ValueError
+        If the two don't lie in one space, or there is no reference point.
     """
     points, reference = np.asarray(points), np.asarray(reference)
     if points.ndim != 2 or reference.ndim != 2 or points.shape[1] != reference.shape[1]:
@@ -60,20 +70,27 @@ def nearest_distances(
 
 
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over paths and its 95 % interval, by the normal approximation.
+    """Mean over independent samples and its 95 % interval, by the normal approximation.
+
+    The variance is estimated from the samples: it divides by P − 1.
 
     Parameters
     ----------
     values : ndarray of shape (P, …)
-        One row for each of P independent paths, P ≥ 2.
+        One row for each of P samples, P ≥ 2: paths, images, pairs of them.
 
     Returns
     -------
     mean, low, high : ndarray of shape (…)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two samples.
     """
     values = np.asarray(values, float)
     if len(values) < 2:
-        raise ValueError(f"an interval needs at least 2 paths, got {len(values)}")
+        raise ValueError(f"an interval needs at least 2 samples, got {len(values)}")
     mean = values.mean(axis=0)
     half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
     return mean, mean - half, mean + half

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from helpers.autoencoder import to_tensor
-from helpers.interpolation import straight_path
+from helpers.autoencoder import decode_codes, encode_images, to_tensor
+from helpers.configurations import ShapeConfiguration
+from helpers.interpolation import linear_path
 from helpers.pca import PrincipalComponents, covariance, project, reconstruct
-from helpers.shapes import check_images, path_quality
+from helpers.shapes import PathSummary, check_images, summarise_path
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
 NORMS = ("L1", "L2")
+PLAIN = ShapeConfiguration()
 
 
 class ShapeAutoencoder(nn.Module):
@@ -25,92 +27,34 @@ class ShapeAutoencoder(nn.Module):
 
     Every kernel is 4 × 4, with stride 2 and padding 1, if not told otherwise. Without linear layers
     it is the plain autoencoder of the paper.
-
-    Parameters
-    ----------
-    linear_layers : int
-        How many square linear layers come between encoder and decoder; the paper's l.
-    latent : int
-        Numbers in a code.
-    last_relu : bool
-        Whether the last convolution ends in a ReLU: as the paper says; its authors' code has none.
-    small_kernels : bool
-        Whether the convolutions on both sides of the code have kernels of 2 × 2 without padding,
-        as in the authors' code: the same functions, since of 4 × 4 only the inner four meet an
-        image of 2 × 2, but PyTorch starts them with four times the variance.
-    bias : bool
-        Whether the linear layers have one; the authors' have none.
-    output : {"tanh", "sigmoid", "identity"}
-        What keeps the pixels in range.
-    start : float
-        Factor on the start of the linear layers' weights, which is PyTorch's: uniform, of variance
-        1 / (3 · latent). √3 lets them keep the size of what passes through.
-    code_gain : float
-        Factor on the start of the last convolution's weights, so that a network without linear
-        layers can start with as small a code as one with them.
-    orthogonal : bool
-        Whether the linear layers start as random orthogonal matrices of the same size as PyTorch's,
-        which stretch all directions alike: so does their product.
-    he_start : bool
-        Whether the convolutions start so that ReLUs keep the size of what passes through (He et
-        al., "Delving deep into rectifiers", 2015): weights normal, of variance 2 / (inputs that
-        reach one output), biases zero. PyTorch's own start has a sixth of that variance in the
-        encoder, and less around the code.
-
-    Raises
-    ------
-    ValueError
-        If ``linear_layers`` or ``latent`` is out of range, or ``output`` unknown.
     """
 
-    def __init__(
-        self,
-        *,
-        linear_layers: int = 0,
-        latent: int = 32,
-        last_relu: bool = True,
-        small_kernels: bool = False,
-        bias: bool = False,
-        output: str = "tanh",
-        start: float = 1.0,
-        code_gain: float = 1.0,
-        orthogonal: bool = False,
-        he_start: bool = False,
-    ):
+    def __init__(self, options: ShapeConfiguration = PLAIN):
         super().__init__()
-        if linear_layers < 0 or latent < 1:
-            raise ValueError(
-                "linear_layers must be ≥ 0 and latent ≥ 1, "
-                f"got linear_layers={linear_layers}, latent={latent}"
-            )
-        if output not in OUTPUTS:
-            raise ValueError(f"output must be one of {list(OUTPUTS)}, got {output!r}")
+        latent, bias = options.latent, options.bias
         widths = (3, 32, 64, 128, 256, latent)
         sides = (16, 8, 4, 2, 1)
         down, up = [], []
         for narrow, wide, side in zip(widths, widths[1:], sides, strict=False):
             # size, stride, padding
-            kernel = (2, 1, 0) if small_kernels and side == 1 else (4, 2, 1)
+            kernel = (2, 1, 0) if options.small_kernels and side == 1 else (4, 2, 1)
             there = nn.Conv2d(narrow, wide, *kernel)
             back = nn.ConvTranspose2d(wide, narrow, *kernel)
-            if he_start:  # at the code, part of a kernel meets nothing but padding
-                start_like_he(there, inputs=narrow * min(4, 2 * side) ** 2)
-                start_like_he(back, inputs=wide * min(2, side) ** 2)
+            if options.he_init:  # at the code, part of a kernel meets nothing but padding
+                he_init_(there, inputs=narrow * min(4, 2 * side) ** 2)
+                he_init_(back, inputs=wide * min(2, side) ** 2)
             down += [there, nn.ReLU()]
             up = [back, nn.ReLU(), *up]
-        self.convolutions = nn.Sequential(*(down if last_relu else down[:-1]), nn.Flatten())
-        self.linear = nn.Sequential(
-            *(nn.Linear(latent, latent, bias=bias) for _ in range(linear_layers))
+        self.convolutions = nn.Sequential(
+            *(down if options.relu_at_code else down[:-1]), nn.Flatten()
         )
-        self.decode = nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *up[:-1], OUTPUTS[output]())
-        with torch.no_grad():
-            for layer in self.linear:
-                if orthogonal:
-                    nn.init.orthogonal_(layer.weight, gain=3**-0.5)
-                layer.weight *= start
-            if code_gain != 1:
-                last_convolution = [c for c in self.convolutions if isinstance(c, nn.Conv2d)][-1]
-                last_convolution.weight *= code_gain
+        self.linear = nn.Sequential(
+            *(nn.Linear(latent, latent, bias=bias) for _ in range(options.linear_layers))
+        )
+        self.decode = nn.Sequential(
+            nn.Unflatten(1, (latent, 1, 1)), *up[:-1], OUTPUTS[options.output]()
+        )
+        scale_init_(self, options)
 
     def encode(self, images: Tensor) -> Tensor:
         return self.linear(self.convolutions(images))
@@ -119,8 +63,29 @@ class ShapeAutoencoder(nn.Module):
         return self.decode(self.encode(images))
 
 
-def start_like_he(layer: nn.Conv2d | nn.ConvTranspose2d, inputs: int) -> None:
-    """Start a layer of which each output has so many inputs like He et al., for ReLUs."""
+@torch.no_grad()
+def scale_init_(model: ShapeAutoencoder, options: ShapeConfiguration) -> None:
+    """Change the initial weights around the code in place, as the options say."""
+    for layer in model.linear:
+        if options.orthogonal:
+            nn.init.orthogonal_(layer.weight, gain=3**-0.5)
+        layer.weight *= options.init_gain
+    if options.code_gain != 1:
+        *_, last = (layer for layer in model.convolutions if isinstance(layer, nn.Conv2d))
+        last.weight *= options.code_gain
+
+
+def he_init_(layer: nn.Conv2d | nn.ConvTranspose2d, inputs: int) -> None:
+    """Initialise a layer in place so that a ReLU after it keeps the size of what passes through.
+
+    The weights are normal, of variance 2 / inputs, the biases zero. Source: He et al., "Delving deep
+    into rectifiers", 2015.
+
+    Parameters
+    ----------
+    inputs : int
+        How many numbers each output of the layer is a sum of.
+    """
     nn.init.normal_(layer.weight, std=(2 / inputs) ** 0.5)
     nn.init.zeros_(layer.bias)
 
@@ -162,13 +127,13 @@ def penalised_loss(norm: str | None = None, weight: float = 0.0):
 
 
 @torch.no_grad()
-def fold(model: ShapeAutoencoder) -> ShapeAutoencoder:
+def merge_linear_layers(model: ShapeAutoencoder) -> ShapeAutoencoder:
     """A copy of a network whose linear layers are multiplied out to one: the same function."""
-    folded = deepcopy(model)
+    merged = deepcopy(model)
     if len(model.linear) == 0:
-        return folded
-    folded.linear = folded.linear[:1]
-    (one,) = folded.linear
+        return merged
+    merged.linear = merged.linear[:1]
+    (one,) = merged.linear
     weight = torch.eye(one.in_features, dtype=torch.float64)  # so that the product is rounded once
     bias = torch.zeros(one.in_features, dtype=torch.float64)
     for layer in model.linear:
@@ -179,14 +144,19 @@ def fold(model: ShapeAutoencoder) -> ShapeAutoencoder:
     one.weight.copy_(weight)
     if one.bias is not None:
         one.bias.copy_(bias)
-    return folded
+    return merged
+
+
+def drop_linear_layers(model: ShapeAutoencoder) -> ShapeAutoencoder:
+    """A copy of a network without its linear layers: its codes are what these would get."""
+    copy = deepcopy(model)
+    copy.linear = nn.Sequential()
+    return copy
 
 
 @torch.no_grad()
 def signal_sizes(model: ShapeAutoencoder, images: Tensor) -> np.ndarray:
-    """How much what each convolution gives differs between images, from encoder to output.
-
-    The root mean square of what is left after the mean over the images is taken off.
+    """Standard deviation over images of the output of each convolution, before its ReLU.
 
     Parameters
     ----------
@@ -195,6 +165,8 @@ def signal_sizes(model: ShapeAutoencoder, images: Tensor) -> np.ndarray:
     Returns
     -------
     ndarray of shape (10,)
+        From the first layer to the last: for each output the variance over the images, of these
+        the mean over all outputs of a layer, and its square root.
     """
     sizes, values = [], images
     for layer in (*model.convolutions, *model.linear, *model.decode):
@@ -215,37 +187,8 @@ def shape_tensor(images: np.ndarray) -> Tensor:
     return to_tensor(check_images(images))
 
 
-@torch.no_grad()
-def shape_codes(
-    model: ShapeAutoencoder, images: Tensor, *, before_linear: bool = False
-) -> np.ndarray:
-    """The codes of images, as the decoder gets them.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, 3, 32, 32)
-    before_linear : bool
-        Instead, what the linear layers get.
-
-    Returns
-    -------
-    ndarray of shape (N, latent), float32
-    """
-    device = next(model.parameters()).device
-    encode = model.convolutions if before_linear else model.encode
-    return torch.cat([encode(batch.to(device)).cpu() for batch in images.split(500)]).numpy()
-
-
-@torch.no_grad()
-def decoded_shapes(model: ShapeAutoencoder, codes: np.ndarray) -> np.ndarray:
-    """The images that codes (N, latent) stand for, (N, 3, 32, 32), as the network gives them."""
-    device = next(model.parameters()).device
-    parts = torch.from_numpy(np.asarray(codes, np.float32)).split(500)
-    return torch.cat([model.decode(part.to(device)).cpu() for part in parts]).numpy()
-
-
 def code_spectrum(codes: np.ndarray) -> np.ndarray:
-    """Singular values of the covariance of codes: their variances along its axes, falling.
+    """Singular values of the covariance of codes, falling: the variances along its axes.
 
     Parameters
     ----------
@@ -254,11 +197,16 @@ def code_spectrum(codes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (latent,), float64
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two codes, or they are no matrix.
     """
     return np.linalg.svd(covariance(np.asarray(codes, np.float64)), compute_uv=False)
 
 
-def cut_codes(
+def truncate_codes(
     model: ShapeAutoencoder, pca: PrincipalComponents, codes: np.ndarray, ks: Sequence[int]
 ) -> np.ndarray:
     """Images decoded from codes of which only the first principal components are kept.
@@ -276,12 +224,12 @@ def cut_codes(
     ndarray of shape (len(ks), N, 3, 32, 32), float32
     """
     scores = project(pca, codes)
-    return np.stack([decoded_shapes(model, reconstruct(pca, scores[:, :k])) for k in ks])
+    return np.stack([decode_codes(model, reconstruct(pca, scores[:, :k])) for k in ks])
 
 
 def halfway_quality(
     model: ShapeAutoencoder, images: np.ndarray, square: str = "corner"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> PathSummary:
     """How close a network comes to true shapes half-way between the codes of two images.
 
     Half-way is the mean of the two middle ones of ten steps from end to end.
@@ -293,19 +241,19 @@ def halfway_quality(
 
     Returns
     -------
-    distances, energies, hues : ndarrays of shape (P,)
-        See :func:`helpers.shapes.path_quality`.
+    PathSummary
+        Each measure of shape (P,).
 
     Raises
     ------
     ValueError
-        If the last image has no partner.
+        If the last image has no partner, or images have another shape.
     """
     if len(images) % 2:
         raise ValueError(f"halfway_quality takes 2 P images, two for each path; got {len(images)}")
     shares = np.linspace(0, 1, 10)[[0, 4, 5, 9]]
-    codes = shape_codes(model, shape_tensor(images))
+    codes = encode_images(model, check_images(images))
     pairs = zip(codes[::2], codes[1::2], strict=True)
-    paths = np.stack([decoded_shapes(model, straight_path(*pair, shares)) for pair in pairs])
-    distances, energies, hues = path_quality(paths, shares, square)
-    return tuple(values[:, 1:3].mean(axis=1) for values in (distances, energies, hues))
+    paths = np.stack([decode_codes(model, linear_path(*pair, shares)) for pair in pairs])
+    measures = vars(summarise_path(paths, shares, square))
+    return PathSummary(**{name: values[:, 1:3].mean(axis=1) for name, values in measures.items()})

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
+from helpers.configurations import TrainingOptions, plain_values
 from helpers.manifests import load_manifest
 from helpers.storage import DATA, StorageError
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    from helpers.training import Progress
 
 CHECKPOINTS = DATA / "checkpoints"
 RUNS = DATA / "runs"
@@ -25,41 +28,42 @@ class NetworkRun:
     ----------
     summary : str
         A line for ``--list``.
-    network, training : mapping
-        Options of the network, and keyword arguments of :func:`helpers.training.train`. With
-        ``data`` they are the configuration of the run: plain values that JSON can hold.
+    network : mapping
+        Options of the network. With ``training`` and ``data`` they are the configuration of the run:
+        plain values that JSON can hold.
+    training : TrainingOptions
     epochs : int
         No part of the configuration: a run whose ``epochs`` are raised goes on.
     data : mapping from file name to SHA-256, or from option to value for data that are generated
     build : callable
-        Takes ``network`` as keyword arguments, returns the network with a fresh start.
+        Takes ``network`` as keyword arguments, returns the network before training.
     prepare : callable
         Loads or generates the data; returns a :class:`Prepared`.
     loss : mapping
         What the loss adds to the error of reconstruction, if anything; part of the configuration.
-    half : bool
+    half_precision : bool
         Store the weights in 16 bits.
-    keep : bool
+    save_weights : bool
         Whether the weights become a checkpoint, or only the manifest stays.
     """
 
     summary: str
     network: Mapping[str, Any]
-    training: Mapping[str, Any]
+    training: TrainingOptions
     epochs: int
     data: Mapping[str, Any]
     build: Callable[..., "Module"]
     prepare: Callable[[], "Prepared"]
     loss: Mapping[str, Any] = field(default_factory=dict)
-    half: bool = False
-    keep: bool = True
+    half_precision: bool = False
+    save_weights: bool = True
 
     @property
     def configuration(self) -> dict:
         """What tells this run from another."""
         return {
             "network": dict(self.network),
-            "training": dict(self.training),
+            "training": plain_values(self.training, "seed"),
             "data": dict(self.data),
         } | ({"loss": dict(self.loss)} if self.loss else {})
 
@@ -97,60 +101,67 @@ def run_network(
     name: str,
     spec: NetworkRun,
     *,
-    epochs: int | None = None,
     device: str = "cpu",
-    progress: Callable | None = None,
+    progress: Callable[[str, int], "Progress"] | None = None,
 ) -> dict:
     """Train a network from where its state stands, store its weights, and judge what was stored.
 
     Parameters
     ----------
-    epochs : int, optional
-        How many in the end; as many as the run has by default.
-    device, progress
+    device : str
         As in :func:`helpers.training.train`.
+    progress : callable, optional
+        Takes the name and the number of epochs; returns what :func:`helpers.training.train` calls,
+        as :func:`print_progress` does.
 
     Returns
     -------
     dict
         What the run's manifest says of it.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite any more.
+    StorageError
+        If the run's state is damaged, of another configuration, or has gone further than its epochs.
     """
     from helpers.training import evaluated, train
 
-    epochs = spec.epochs if epochs is None else epochs
     prepared, model = spec.prepare(), spec.build(**spec.network)
-    history = train(
+    done = train(
         model,
         prepared.images,
-        epochs=epochs,
-        **spec.training,
+        spec.training,
+        epochs=spec.epochs,
         **prepared.train,
         device=device,
         state=state_path(name),
         configuration=spec.configuration,
-        progress=progress,
+        progress=progress and progress(name, spec.epochs),
     )
     judged, stored = model, {}
-    if spec.keep:
+    if spec.save_weights:
         path = checkpoint_path(name)
-        sha256 = save_checkpoint(path, model, spec.configuration, half=spec.half)
+        sha256 = save_checkpoint(
+            path, model, spec.configuration, half_precision=spec.half_precision
+        )
         judged = spec.build(**spec.network)
         load_checkpoint(path, judged, spec.configuration, sha256)
         size = path.stat().st_size
         stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
-    timing = read_tensors(state_path(name))[1]["timing"]
     untrained = spec.build(**spec.network).to(device)
     return {
         "configuration": spec.configuration,
-        "epochs": epochs,
+        "epochs": spec.epochs,
         "untrained": evaluated(untrained, prepared.train.get("evaluate")),
-        "history": columns(history),
+        "history": columns(done.history),
         "results": evaluated(judged, prepared.results),
         **stored,
-        "seconds": round(sum(row["seconds"] for row in timing), 1),
-        "seconds_per_epoch": [row["seconds"] for row in timing],
-        "device": sorted({row["device"] for row in timing}),
-        "threads": sorted({row["threads"] for row in timing}),
+        "seconds": round(sum(row["seconds"] for row in done.timing), 1),
+        "seconds_per_epoch": [row["seconds"] for row in done.timing],
+        "device": sorted({row["device"] for row in done.timing}),
+        "threads": sorted({row["threads"] for row in done.timing}),
     }
 
 
@@ -183,7 +194,7 @@ def columns(rows: Sequence[Mapping]) -> dict[str, list]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def print_progress(name: str, epochs: int) -> Callable[[int, float, Mapping], None]:
+def print_progress(name: str, epochs: int) -> "Progress":
     """Callback of a run: a line with a bar on a terminal, else a line for each epoch."""
 
     def progress(done: int, share: float, losses: Mapping) -> None:

@@ -4,6 +4,7 @@ Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020, s
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -136,7 +137,7 @@ def shape_factors(part: str, n: int | None = None) -> dict[str, np.ndarray]:
 
 
 def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
-    """Images with the factors of :func:`shape_factors`."""
+    """Images (n, 3, 32, 32) with the factors of :func:`shape_factors`."""
     return draw_images(shape_factors(part, n), square)
 
 
@@ -187,7 +188,13 @@ def grey_and_hue_errors(images: np.ndarray, others: np.ndarray) -> tuple[float, 
 
 
 def check_images(images: np.ndarray) -> np.ndarray:
-    """Refuse what doesn't have the shape (N, 3, 32, 32); returns float32."""
+    """The images (N, 3, 32, 32) as float32.
+
+    Raises
+    ------
+    ValueError
+        If their shape is another, there is none, or a value is not finite.
+    """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1:] != (3, SIDE, SIDE) or len(images) == 0:
         raise ValueError(f"images must have shape (N, 3, {SIDE}, {SIDE}), got {images.shape}")
@@ -197,7 +204,7 @@ def check_images(images: np.ndarray) -> np.ndarray:
 
 
 def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
-    """Refuse unknown factors and values out of range."""
+    """Raise a ValueError that names an unknown factor, or a value out of range."""
     for name, values in factors.items():
         if name not in FACTORS:
             raise ValueError(f"there is no factor {name!r}; there are {list(FACTORS)}")
@@ -235,13 +242,30 @@ def shapes_between(
     return draw_images(between | rounded, square)
 
 
-def path_quality(
-    paths: np.ndarray, shares: np.ndarray, square: str = "corner"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class PathSummary:
+    """How close images on paths are to true shapes: arrays of shape (P, T), or of their means.
+
+    Attributes
+    ----------
+    distance : ndarray
+        ‖x − s‖² / ‖x‖², with s the true shape nearest to the image x; 1 where x is black.
+    energy : ndarray
+        ‖x‖² divided by the value on the straight line between those of the path's ends. It tells of
+        an image that fades, which is near to a dim shape.
+    hue : ndarray
+        How far the colour of s, less its grey, is from the straight line between the path's ends.
+    """
+
+    distance: np.ndarray
+    energy: np.ndarray
+    hue: np.ndarray
+
+
+def summarise_path(paths: np.ndarray, shares: np.ndarray, square: str = "corner") -> PathSummary:
     """How close images on paths are to true shapes, what energy is left, and how hues wander.
 
-    Images are cut off at 0 and 1 first, as when they are drawn. An image that fades is near to a
-    dim shape; the energy tells.
+    Pixels are clipped to [0, 1] first, as when they are drawn.
 
     Parameters
     ----------
@@ -252,12 +276,13 @@ def path_quality(
 
     Returns
     -------
-    distances : ndarray of shape (P, T)
-        ‖x − s‖² / ‖x‖², with s the true shape nearest to x; 1 where x is black.
-    energies : ndarray of shape (P, T)
-        ‖x‖² divided by the value on the straight line between those of the path's ends.
-    hues : ndarray of shape (P, T)
-        How far the colour of s, less its grey, is from the straight line between the path's ends.
+    PathSummary
+        Each measure of shape (P, T).
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape or are not finite, or ``square`` is unknown.
     """
     paths = np.asarray(paths, np.float32).clip(0, 1)
     flat = paths.reshape(-1, *paths.shape[2:])
@@ -272,4 +297,5 @@ def path_quality(
     colours = nearest.max(axis=(2, 3)).reshape(*paths.shape[:2], 3)
     off = colours - colours[:, :1] * (1 - shares[:, None]) - colours[:, -1:] * shares[:, None]
     hues = np.linalg.norm(off - off.mean(axis=2, keepdims=True), axis=2)
-    return distances.reshape(paths.shape[:2]), energy / np.maximum(expected, 1e-12), hues
+    distances = distances.reshape(paths.shape[:2])
+    return PathSummary(distances, energy / np.maximum(expected, 1e-12), hues)

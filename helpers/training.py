@@ -7,12 +7,13 @@ belongs together, and a run goes on from there as if nothing had happened.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+from torch.optim.lr_scheduler import LambdaLR
 
 from helpers.checkpoints import (
     MEND_STATE,
@@ -21,11 +22,13 @@ from helpers.checkpoints import (
     require_same_configuration,
     write_tensors,
 )
+from helpers.configurations import TrainingOptions
 from helpers.storage import StorageError
 
 Loss = Callable[[nn.Module, Tensor], Tensor]
 Evaluate = Callable[[nn.Module], dict]
-Progress = Callable[[int, float, Mapping], None]
+# told the epochs done, the share of the running epoch that is over, and the last losses by name
+Progress = Callable[[int, float, Mapping[str, float]], None]
 
 TELL_EVERY = 0.3  # seconds between calls of `progress` within an epoch
 WARM_UP = 0.1  # share of a one-cycle schedule in which the rate rises
@@ -37,7 +40,7 @@ def reconstruction_loss(model: nn.Module, batch: Tensor) -> Tensor:
 
 
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A network whose random start depends on the seed alone; PyTorch's own state stays as it was."""
+    """A network whose initialisation depends on the seed alone; PyTorch's own state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return build()
@@ -68,6 +71,11 @@ def learning_rate_share(schedule: str, progress: float) -> float:
         One cycle rises in a straight line for a tenth of the time, then falls along a cosine.
     progress : float
         Share of the schedule that is over; from 1 on, the rate stays where it is.
+
+    Raises
+    ------
+    ValueError
+        If the schedule is unknown.
     """
     if schedule == "constant":
         return 1.0
@@ -79,25 +87,35 @@ def learning_rate_share(schedule: str, progress: float) -> float:
     return 0.001 + 0.999 * (1 + math.cos(math.pi * fall)) / 2
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a training leaves beside the network.
+
+    Attributes
+    ----------
+    history : list of dict
+        A row for each epoch: "epoch" from 0, "train_loss", and what ``evaluate`` returned.
+    timing : list of dict
+        For each epoch "seconds", "device" and "threads".
+    """
+
+    history: list[dict] = field(default_factory=list)
+    timing: list[dict] = field(default_factory=list)
+
+
 def train(
     model: nn.Module,
     images: Tensor,
+    options: TrainingOptions,
     *,
     epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float = 0.0,
-    schedule: str = "constant",
-    schedule_epochs: int | None = None,
-    seed: int = 0,
-    channels_last: bool = False,
     loss: Loss = reconstruction_loss,
     evaluate: Evaluate | None = None,
     device: str = "cpu",
     state: Path | None = None,
     configuration: Mapping | None = None,
     progress: Progress | None = None,
-) -> list[dict]:
+) -> Training:
     """Train a network in place with Adam.
 
     The same arguments give the same weights on the same machine, bit by bit, also when the run was
@@ -109,15 +127,6 @@ def train(
         All training data, in memory.
     epochs : int
         How many the network has seen in the end, those of an earlier part of the run included.
-    weight_decay : float
-        Added to the gradient, times the weights (Adam's L2 penalty).
-    schedule, schedule_epochs
-        See :func:`learning_rate_share`; a one-cycle schedule lasts ``schedule_epochs``.
-    seed : int
-        Of the order of the samples. The start of the network is the caller's: :func:`seeded`.
-    channels_last : bool
-        Memory layout of images and weights; faster for most convolutions, the same results but
-        for rounding.
     loss : callable
         Takes the network and a batch (B, …), returns a scalar; its mean over the samples is the
         history's "train_loss".
@@ -129,12 +138,7 @@ def train(
     configuration : mapping, optional
         What a state must have been made with; ``epochs`` and ``device`` are no part of it.
     progress : callable, optional
-        Called with (epochs done, share of the running epoch, current losses).
-
-    Returns
-    -------
-    list of dict
-        A row for each epoch: "epoch" from 0, "train_loss", and what ``evaluate`` returned.
+        See :data:`Progress`.
 
     Raises
     ------
@@ -143,45 +147,61 @@ def train(
     StorageError
         If the state is damaged, belongs to another configuration, or has gone further than ``epochs``.
     ValueError
-        If an argument is out of range.
+        If ``images`` are no floating-point tensor, or ``epochs`` is negative.
     """
-    _check(images, epochs, batch_size, schedule, schedule_epochs)
-    model.to(device, memory_format=_layout(channels_last))
+    _check(images, epochs)
+    layout = torch.channels_last if options.channels_last else torch.preserve_format
+    model.to(device, memory_format=layout)
     images = images.to(device)
-    optimizer = adam(model, learning_rate, weight_decay)
-    generator = torch.Generator().manual_seed(seed)
-    record = {"history": [], "timing": []}
+    optimizer = adam(model, options.learning_rate, options.weight_decay)
+    generator = torch.Generator().manual_seed(options.seed)
+    done = Training()
     if state is not None and state.exists():
-        record = load_state(state, configuration or {}, model, optimizer, generator)
-    history = record["history"]
-    if len(history) > epochs:
-        raise StorageError(f"{state} has {len(history)} epochs already, more than {epochs}")
-    steps = -(-len(images) // batch_size)
-
-    def rates(epoch: int) -> Iterator[float]:
-        horizon = (schedule_epochs or 1) * steps
-        for step in count(epoch * steps):
-            yield learning_rate * learning_rate_share(schedule, step / horizon)
-
-    for epoch in range(len(history), epochs):
+        done = load_state(state, configuration or {}, model, optimizer, generator)
+    if len(done.history) > epochs:
+        raise StorageError(f"{state} has {len(done.history)} epochs already, more than {epochs}")
+    steps = -(-len(images) // options.batch_size)
+    schedule = learning_rates(optimizer, options, steps, first=len(done.history) * steps)
+    for epoch in range(len(done.history), epochs):
         started = time.monotonic()
-        batches = shuffled_batches(images, batch_size, generator, channels_last=channels_last)
+        batches = shuffled_batches(
+            images, options.batch_size, generator, channels_last=options.channels_last
+        )
         tell = _teller(progress, epoch, steps)
-        mean = train_epoch(model, batches, optimizer, rates(epoch), loss, tell)
-        history.append({"epoch": epoch, "train_loss": mean} | evaluated(model, evaluate))
-        record["timing"].append(_timing(time.monotonic() - started, device))
+        mean = train_epoch(model, batches, optimizer, schedule, loss, tell)
+        done.history.append({"epoch": epoch, "train_loss": mean} | evaluated(model, evaluate))
+        done.timing.append(_timing(time.monotonic() - started, device))
         if state is not None:
-            save_state(state, configuration or {}, model, optimizer, generator, record)
+            save_state(state, configuration or {}, model, optimizer, generator, done)
         if progress is not None:
-            progress(epoch + 1, 0.0, history[-1])
-    return history
+            progress(epoch + 1, 0.0, done.history[-1])
+    return done
+
+
+def learning_rates(
+    optimizer: torch.optim.Optimizer, options: TrainingOptions, steps: int, first: int = 0
+) -> LambdaLR:
+    """The schedule of an optimiser's learning rate, to be stepped after each of its steps.
+
+    Parameters
+    ----------
+    steps : int
+        In an epoch.
+    first : int
+        Steps that an earlier part of the run has taken.
+    """
+    horizon = (options.schedule_epochs or 1) * steps
+    return LambdaLR(
+        optimizer,
+        lambda step: learning_rate_share(options.schedule, (first + step) / horizon),
+    )
 
 
 def train_epoch(
     model: nn.Module,
     batches: Iterator[Tensor],
     optimizer: torch.optim.Optimizer,
-    rates: Iterator[float],
+    schedule: LambdaLR,
     loss: Loss,
     tell: Callable[[int, Tensor], None] | None = None,
 ) -> float:
@@ -189,8 +209,8 @@ def train_epoch(
 
     Parameters
     ----------
-    rates : iterator of float
-        Learning rate of each step.
+    schedule : LambdaLR
+        Sets the learning rate of each step: :func:`learning_rates`.
     tell : callable, optional
         Called with the number of steps taken and the last loss.
 
@@ -201,13 +221,12 @@ def train_epoch(
     """
     model.train()
     losses, sizes = [], []
-    for batch, rate in zip(batches, rates, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    for batch in batches:
         optimizer.zero_grad()
         value = loss(model, batch)
         value.backward()
         optimizer.step()
+        schedule.step()
         losses.append(value.detach())
         sizes.append(len(batch))
         if tell is not None:
@@ -215,6 +234,7 @@ def train_epoch(
     values = torch.stack(losses).cpu().double()  # once an epoch: a GPU isn't made to wait
     mean = float(values @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
     if not math.isfinite(mean):
+        rate = schedule.get_last_lr()[0]
         raise FloatingPointError(f"the loss has become {mean}; lower the learning rate, now {rate}")
     return mean
 
@@ -242,14 +262,14 @@ def save_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-    record: Mapping,
+    done: Training,
 ) -> None:
     """Write all that a run needs to go on, as one file in one step."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for i, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": value for name, value in values.items()}
     tensors["generator"] = generator.get_state()
-    write_tensors(path, tensors, {"configuration": configuration, **record})
+    write_tensors(path, tensors, {"configuration": configuration, **asdict(done)})
 
 
 def load_state(
@@ -258,8 +278,8 @@ def load_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-) -> dict:
-    """Put a run back to where :func:`save_state` left it; returns its "history" and "timing".
+) -> Training:
+    """Put a run back to where :func:`save_state` left it; returns what it had done.
 
     Raises
     ------
@@ -281,7 +301,7 @@ def load_state(
             tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
         optimizer.state[parameter][key] = tensor
     generator.set_state(parts["generator"][""])
-    return {"history": record["history"], "timing": record["timing"]}
+    return Training(record["history"], record["timing"])
 
 
 def _timing(seconds: float, device: str) -> dict:
@@ -304,17 +324,8 @@ def _teller(progress: Progress | None, epoch: int, steps: int):
     return tell
 
 
-def _layout(channels_last: bool) -> torch.memory_format:
-    return torch.channels_last if channels_last else torch.preserve_format
-
-
-def _check(images, epochs, batch_size, schedule, schedule_epochs) -> None:
+def _check(images: Tensor, epochs: int) -> None:
     if not isinstance(images, Tensor) or not images.is_floating_point() or len(images) == 0:
         raise ValueError("images must be a floating-point tensor of shape (N, …) with N ≥ 1")
-    if epochs < 0 or batch_size < 1:
-        raise ValueError(
-            f"epochs must be ≥ 0 and batch_size ≥ 1, got epochs={epochs}, batch_size={batch_size}"
-        )
-    learning_rate_share(schedule, 0.0)
-    if schedule != "constant" and not schedule_epochs:
-        raise ValueError(f"the schedule {schedule!r} needs schedule_epochs, its length")
+    if epochs < 0:
+        raise ValueError(f"epochs must be ≥ 0, got {epochs}")

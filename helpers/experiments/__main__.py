@@ -40,9 +40,8 @@ def run_here(name: str, epochs: int | None, device: str | None, threads: int | N
 
         if threads:
             torch.set_num_threads(threads)
-        epochs = registry.NETWORKS[name].epochs if epochs is None else epochs
-        progress = print_progress(name, epochs)
-        options = {"epochs": epochs, "device": device or best_device(), "progress": progress}
+        device = device or best_device()
+        options = {"epochs": epochs, "device": device, "progress": print_progress}
     try:
         manifest = registry.run(name, **options)
     except (StorageError, SparkError) as error:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.configurations import ShapeConfiguration, TrainingOptions, plain_values
 from helpers.runs import NetworkRun, Prepared, columns
 from helpers.shapes import (
     SHAPE_PARTS,
@@ -21,24 +23,25 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 SHAPES_JUDGED = 2_000  # validation images after each epoch
-SHAPES_NETWORK = {"he_start": True, "last_relu": False}  # by shapes-starts
-AUTHORS_NETWORK = {"last_relu": False, "small_kernels": True}
-SHAPES_TRAINING = {"batch_size": 32, "learning_rate": 1e-4, "channels_last": True}
+SHAPES_NETWORK = ShapeConfiguration(he_init=True, relu_at_code=False)  # by shapes-starts
+AUTHORS_NETWORK = ShapeConfiguration(relu_at_code=False, small_kernels=True)
+AS_WRITTEN = ShapeConfiguration()
+SHAPES_TRAINING = TrainingOptions(batch_size=32, learning_rate=1e-4, channels_last=True)
 SHAPES_EPOCHS = 100
 SHAPES_EARLY = 20  # epochs of the runs that are there to compare with
 SHAPE_PAIRS = 200  # of test images, for what lies half-way
 PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 PENALTY_IMAGES = 10_000
 PENALTY_COST = 1.1  # times the error without a penalty
-PENALTY_TRAINING = SHAPES_TRAINING | {"epochs": 6, "seed": 0}
+PENALTY_EPOCHS = 6
 STARTS_IMAGES = 10_000
-STARTS_TRAINING = SHAPES_TRAINING | {"epochs": 12, "seed": 0}
+STARTS_EPOCHS = 12
 STARTS = {
-    "as written": {},
-    "no ReLU at the code": {"last_relu": False},
+    "as written": AS_WRITTEN,
+    "no ReLU at the code": ShapeConfiguration(relu_at_code=False),
     "the authors' code": AUTHORS_NETWORK,
-    "He's start": {"he_start": True},
-    "He's start, no ReLU": {"he_start": True, "last_relu": False},
+    "He's start": ShapeConfiguration(he_init=True),
+    "He's start, no ReLU": SHAPES_NETWORK,
 }
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
@@ -51,36 +54,39 @@ EARLY, AGAIN = {"epochs": SHAPES_EARLY}, {"epochs": SHAPES_EARLY, "seed": 1}
 SHAPE_COMPARISONS = {  # squares by their corner: a model, and what differs from its full run
     "ae-early": ("ae", EARLY),
     "ae-again": ("ae", AGAIN),
-    "ae-as-written": ("ae", {"network": {}}),
-    "ae-narrow": ("ae", EARLY | {"network": SHAPES_NETWORK | {"latent": 10}}),
+    "ae-as-written": ("ae", {"network": AS_WRITTEN}),
+    "ae-narrow": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, latent=10)}),
     "irmae-2-early": ("irmae-2", EARLY),
     "irmae-2-again": ("irmae-2", AGAIN),
-    "irmae-2-as-written": ("irmae-2", {"network": {}}),
-    "irmae-4-orthogonal": ("irmae-4", EARLY | {"network": SHAPES_NETWORK | {"orthogonal": True}}),
+    "irmae-2-as-written": ("irmae-2", {"network": AS_WRITTEN}),
+    "irmae-4-orthogonal": (
+        "irmae-4",
+        EARLY | {"network": replace(SHAPES_NETWORK, orthogonal=True)},
+    ),
     # the authors' code, as it is
     "ae-authors": ("ae", {"network": AUTHORS_NETWORK}),
     "irmae-2-authors": ("irmae-2", {"network": AUTHORS_NETWORK}),
     "irmae-4-authors": ("irmae-4", {"network": AUTHORS_NETWORK}),
     # one thing changed: how large the code is before training: total variance 4e-6
-    "irmae-2-small": ("irmae-2", {"network": SHAPES_NETWORK | {"start": 0.1}}),
+    "irmae-2-small": ("irmae-2", {"network": replace(SHAPES_NETWORK, init_gain=0.1)}),
     **{
         f"irmae-2-start-{factor}": (
             "irmae-2",
-            EARLY | {"network": SHAPES_NETWORK | {"start": factor}},
+            EARLY | {"network": replace(SHAPES_NETWORK, init_gain=factor)},
         )
         for factor in (0.56, 0.32, 0.18)
     },
-    "irmae-4-small": ("irmae-4", {"network": SHAPES_NETWORK | {"start": 0.42}}),
-    "ae-small": ("ae", EARLY | {"network": SHAPES_NETWORK | {"code_gain": 0.0034}}),
+    "irmae-4-small": ("irmae-4", {"network": replace(SHAPES_NETWORK, init_gain=0.42)}),
+    "ae-small": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, code_gain=0.0034)}),
 }
 
 
 def build_shape_autoencoder(*, seed: int, **options) -> "Module":
-    """An autoencoder of shapes with a start that depends on the seed alone."""
+    """An autoencoder of shapes with an initialisation that depends on the seed alone."""
     from helpers.irmae import ShapeAutoencoder
     from helpers.training import seeded
 
-    return seeded(lambda: ShapeAutoencoder(**options), seed)
+    return seeded(lambda: ShapeAutoencoder(ShapeConfiguration(**options)), seed)
 
 
 def judge_shapes(model: "Module", images: np.ndarray) -> dict:
@@ -93,13 +99,18 @@ def judge_shapes(model: "Module", images: np.ndarray) -> dict:
         of the code along its axes, and "code_variance", their sum. With linear layers also
         "spectrum_before" them and "layers", the singular values of their product.
     """
-    from helpers.autoencoder import image_errors
-    from helpers.irmae import code_spectrum, decoded_shapes, fold, shape_codes, shape_tensor
+    from helpers.autoencoder import decode_codes, encode_images, image_errors
+    from helpers.irmae import (
+        code_spectrum,
+        drop_linear_layers,
+        merge_linear_layers,
+        shape_tensor,
+    )
 
     tensor = shape_tensor(images)
-    codes = shape_codes(model, tensor)
+    codes = encode_images(model, tensor)
     spectrum = code_spectrum(codes)
-    _, hue = grey_and_hue_errors(images, decoded_shapes(model, codes))
+    _, hue = grey_and_hue_errors(images, decode_codes(model, codes))
     row = {
         "error": float(image_errors(model, tensor).mean()),
         "hue": float(f"{hue:.4g}"),
@@ -107,8 +118,8 @@ def judge_shapes(model: "Module", images: np.ndarray) -> dict:
         "spectrum": rounded(spectrum),
     }
     if len(model.linear):
-        (product,) = fold(model).linear
-        before = shape_codes(model, tensor, before_linear=True)
+        (product,) = merge_linear_layers(model).linear
+        before = encode_images(drop_linear_layers(model), tensor)
         row["spectrum_before"] = rounded(code_spectrum(before))
         row["layers"] = rounded(
             np.linalg.svd(product.weight.detach().cpu().double().numpy(), compute_uv=False)
@@ -133,7 +144,7 @@ def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
         return {
             "validation": judge_shapes(model, validation),
             "test": judge_shapes(model, test),
-            "halfway": dict(zip(("distance", "energy", "hue"), map(rounded, halfway), strict=True)),
+            "halfway": {name: rounded(values) for name, values in vars(halfway).items()},
         }
 
     return Prepared(
@@ -156,33 +167,43 @@ def shape_run(
     linear_layers: int,
     loss: Mapping[str, Any],
     *,
-    network: Mapping[str, Any] = SHAPES_NETWORK,
+    network: ShapeConfiguration = SHAPES_NETWORK,
     seed: int = 0,
     epochs: int = SHAPES_EPOCHS,
-    keep: bool = True,
+    save_weights: bool = True,
 ) -> NetworkRun:
     """An autoencoder of shapes with the paper's settings; ``network`` says where it departs."""
+    network = replace(network, linear_layers=linear_layers)
     kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
     penalty = f", {loss['norm']} penalty" if loss else ""
-    written = "" if network else ", network as the paper writes it"
-    written += ", orthogonal start" if network.get("orthogonal") else ""
-    written += f", a code of {network['latent']}" if "latent" in network else ""
-    written += ", the authors' network" if network == AUTHORS_NETWORK else ""
-    written += f", linear layers × {network['start']} at the start" if "start" in network else ""
-    written += f", code × {network['code_gain']} at the start" if "code_gain" in network else ""
     early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
+    of = f"{kind}{penalty}{departures(network)}, seed {seed}{early}"
     return NetworkRun(
-        summary=f"shapes, squares by their {square}: {kind}{penalty}{written}, seed {seed}{early}",
-        network={"seed": seed, "linear_layers": linear_layers, **network},
-        training=SHAPES_TRAINING | {"seed": seed},
+        summary=f"shapes, squares by their {square}: {of}",
+        network={"seed": seed} | plain_values(network, "linear_layers"),
+        training=replace(SHAPES_TRAINING, seed=seed),
         epochs=epochs,
         data=data_of(square),
         build=build_shape_autoencoder,
         prepare=partial(prepare_shapes, square, loss),
         loss=loss,
-        half=True,
-        keep=keep,
+        half_precision=True,
+        save_weights=save_weights,
     )
+
+
+def departures(network: ShapeConfiguration) -> str:
+    """How a network differs from those of the other runs, in words."""
+    base = ShapeConfiguration(linear_layers=network.linear_layers)
+    told = {
+        ", network as the paper writes it": network == base,
+        ", orthogonal init": network.orthogonal,
+        f", a code of {network.latent}": network.latent != base.latent,
+        ", the authors' network": network.small_kernels,
+        f", linear layers × {network.init_gain} at init": network.init_gain != 1,
+        f", code × {network.code_gain} at init": network.code_gain != 1,
+    }
+    return "".join(words for words, true in told.items() if true)
 
 
 def choose_penalties() -> dict:
@@ -193,8 +214,9 @@ def choose_penalties() -> dict:
     prepared, chosen, rows = prepare_shapes("corner", {}), {}, []
     images = prepared.images[:PENALTY_IMAGES]
     for norm, weight in [(None, 0.0), *product(NORMS, PENALTY_WEIGHTS)]:
-        model = build_shape_autoencoder(seed=0, **SHAPES_NETWORK)
-        train(model, images, loss=penalised_loss(norm, weight), **PENALTY_TRAINING)
+        model = build_shape_autoencoder(seed=0, **plain_values(SHAPES_NETWORK))
+        loss = penalised_loss(norm, weight)
+        train(model, images, SHAPES_TRAINING, epochs=PENALTY_EPOCHS, loss=loss)
         judged = evaluated(model, prepared.train["evaluate"])
         rows.append({"norm": norm, "weight": weight} | judged)
         if norm and judged["error"] <= PENALTY_COST * rows[0]["error"]:
@@ -204,8 +226,9 @@ def choose_penalties() -> dict:
         "configuration": {
             "images": PENALTY_IMAGES,
             "cost": PENALTY_COST,
-            **SHAPES_NETWORK,
-            **PENALTY_TRAINING,
+            **plain_values(SHAPES_NETWORK),
+            **plain_values(SHAPES_TRAINING, "seed"),
+            "epochs": PENALTY_EPOCHS,
         },
         "data": data_of("corner"),
         "results": columns(rows) | {"chosen": chosen},
@@ -214,7 +237,8 @@ def choose_penalties() -> dict:
 
 def compare_starts() -> dict:
     """Short trainings of networks that differ in their start and at the code: what they see."""
-    from helpers.irmae import decoded_shapes, shape_codes, shape_tensor
+    from helpers.autoencoder import reconstruct_images
+    from helpers.irmae import shape_tensor
     from helpers.training import train
 
     images = shape_tensor(shape_images("corner", "train", STARTS_IMAGES))
@@ -222,18 +246,23 @@ def compare_starts() -> dict:
     seen = shape_tensor(validation)
 
     def judge(model: "Module") -> dict:
-        rebuilt = decoded_shapes(model, shape_codes(model, seen))
+        rebuilt = reconstruct_images(model, seen)
         grey, hue = grey_and_hue_errors(validation, rebuilt)
         return {"grey": grey, "hue": hue}
 
     results = {}
     for name, options in STARTS.items():
-        model = build_shape_autoencoder(seed=0, **options)
-        history = train(model, images, evaluate=judge, **STARTS_TRAINING)
-        results[name] = columns(history)
-        print(name, history[-1], file=sys.stderr, flush=True)
+        model = build_shape_autoencoder(seed=0, **plain_values(options))
+        done = train(model, images, SHAPES_TRAINING, epochs=STARTS_EPOCHS, evaluate=judge)
+        results[name] = columns(done.history)
+        print(name, done.history[-1], file=sys.stderr, flush=True)
     return {
-        "configuration": {"images": STARTS_IMAGES, "networks": STARTS, **STARTS_TRAINING},
+        "configuration": {
+            "images": STARTS_IMAGES,
+            "networks": {name: plain_values(options) for name, options in STARTS.items()},
+            **plain_values(SHAPES_TRAINING, "seed"),
+            "epochs": STARTS_EPOCHS,
+        },
         "data": data_of("corner"),
         "results": results,
     }
@@ -250,7 +279,9 @@ NETWORKS: dict[str, NetworkRun] = {
         for model, options in SHAPE_MODELS.items()
     },
     **{
-        f"shapes-corner-{name}": shape_run("corner", **SHAPE_MODELS[model], **options, keep=False)
+        f"shapes-corner-{name}": shape_run(
+            "corner", **SHAPE_MODELS[model], **options, save_weights=False
+        )
         for name, (model, options) in SHAPE_COMPARISONS.items()
     },
 }

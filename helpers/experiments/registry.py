@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -28,18 +29,29 @@ def names() -> list[str]:
     return sorted({*EXPERIMENTS, *NETWORKS})
 
 
-def run(name: str, **options) -> dict:
+def run(name: str, *, epochs: int | None = None, **options) -> dict:
     """Run an experiment, or go on with it, and write its manifest in one step.
 
     Parameters
     ----------
+    epochs : int, optional
+        Where a network's run stops; it can go on at another time. All that it has by default.
     options
-        ``epochs``, ``device`` and ``progress`` of :func:`helpers.runs.run_network`; for networks.
+        ``device`` and ``progress`` of :func:`helpers.runs.run_network`, for networks.
+
+    Raises
+    ------
+    KeyError
+        If there is no such experiment.
+    StorageError
+        If data are missing, or the state of a network's run can't be gone on with.
     """
     started = time.monotonic()
     packages = ["numpy", "scipy", "scikit-learn"]
     if name in NETWORKS:
-        outcome = run_network(name, NETWORKS[name], **options)
+        spec = NETWORKS[name]
+        spec = spec if epochs is None else replace(spec, epochs=epochs)
+        outcome = run_network(name, spec, **options)
         packages += ["torch", "safetensors"]
     else:
         outcome = EXPERIMENTS[name]()
