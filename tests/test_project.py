@@ -16,8 +16,16 @@ from tests.notebooks.execute import ROOT
 
 # A file imports only from lower floors.
 FLOORS = (
-    ("storage", "saving", "plots.style"),
-    ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation", "shapes"),
+    ("storage", "saving", "times", "plots.style"),
+    (
+        "fashion_mnist",
+        "ratings",
+        "rating_rows",
+        "spectrum",
+        "checkpoints",
+        "interpolation",
+        "shapes",
+    ),
     (
         "pca",
         "factorization",
