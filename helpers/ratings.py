@@ -1,11 +1,26 @@
 """Ratings of items by users: from triples, as a sparse matrix, pruned, and split."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
 MORE_THAN = 10  # ratings that chapter 2 asks of users and restaurants
+
+
+LARGEST_RATING = 1e6  # in size; beyond it a column is hardly one of ratings
+
+
+class Scale(NamedTuple):
+    """The values that ratings take: lowest, lowest + step … highest (step 0: no common step)."""
+
+    lowest: float
+    highest: float
+    step: float
+
+
+STARS = Scale(1, 5, 1)  # Yelp's, and those of generated ratings
 
 
 @dataclass(frozen=True)
@@ -17,9 +32,11 @@ class Ratings:
     users, items : ndarray of shape (n,), int32
         Positions in ``user_ids`` and ``item_ids``.
     stars : ndarray of shape (n,), float32
-        1 … 5.
+        On the scale.
     user_ids, item_ids : ndarray of shape (users,), (items,)
         Names under which the source knows them; they survive pruning.
+    scale : Scale
+        Of all ratings; pruning and splitting keep it.
     """
 
     users: np.ndarray
@@ -27,6 +44,7 @@ class Ratings:
     stars: np.ndarray
     user_ids: np.ndarray
     item_ids: np.ndarray
+    scale: Scale = STARS
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -150,7 +168,7 @@ def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
     Parameters
     ----------
     triples : ndarray of shape (n, 3), numbers
-        Users and items are whole numbers from 0, with gaps or without; stars 1 … 5.
+        Users and items are whole numbers from 0, with gaps or without.
 
     Returns
     -------
@@ -163,9 +181,15 @@ def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
     TypeError, ValueError
         If the array isn't like that; says what is wrong with which row.
     """
+    if isinstance(triples, np.ma.MaskedArray):
+        raise TypeError("ratings must have no mask: keep the rows that count, as a plain array")
     triples = np.asarray(triples)
     if triples.dtype.kind not in "iuf":
         raise TypeError(f"ratings must be numbers, got an array of type {triples.dtype}")
+    if triples.dtype in (np.float16, np.float32):
+        raise TypeError(
+            f"{triples.dtype} can't tell large user and item numbers apart: save int64 or float64"
+        )
     if triples.ndim != 2 or triples.shape[1] != 3 or len(triples) == 0:
         raise ValueError(
             f"ratings must have shape (n, 3), rows of user, item and stars, got {triples.shape}"
@@ -174,7 +198,11 @@ def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
     _check_rows(np.isfinite(triples).all(axis=1), triples, "has a value that isn't finite")
     _check_rows((ids == np.floor(ids)).all(axis=1), triples, "has a user or item that isn't whole")
     _check_rows((ids >= 0).all(axis=1), triples, "has a negative user or item")
-    _check_rows((stars >= 1) & (stars <= 5), triples, "has stars outside 1 … 5")
+    largest = 2**53 if triples.dtype.kind == "f" else 2**63 - 1  # whole numbers are exact up to it
+    _check_rows((ids <= largest).all(axis=1), triples, f"has a user or item beyond {largest:,}")
+    _check_rows(
+        np.abs(stars) <= LARGEST_RATING, triples, f"has a rating beyond ±{LARGEST_RATING:,.0f}"
+    )
     user_ids, users = np.unique(ids[:, 0].astype(np.int64), return_inverse=True)
     item_ids, items = np.unique(ids[:, 1].astype(np.int64), return_inverse=True)
     pairs = users * len(item_ids) + items
@@ -187,8 +215,18 @@ def ratings_from_triples(triples: np.ndarray) -> tuple[Ratings, int]:
         stars[last].astype(np.float32),
         user_ids,
         item_ids,
+        rating_scale(stars),
     )
     return ratings, len(triples) - len(last)
+
+
+def rating_scale(stars: np.ndarray) -> Scale:
+    """Lowest and highest rating, and the largest step that leads to all of them (four decimals)."""
+    values = np.unique(stars).astype(float)
+    units = np.rint(values * 10_000).astype(np.int64)
+    common = np.gcd.reduce(np.diff(units), initial=0) / 10_000
+    step = common if np.allclose(units, values * 10_000, rtol=0, atol=1e-3) else 0.0
+    return Scale(float(values[0]), float(values[-1]), float(step))
 
 
 def _check_rows(good: np.ndarray, triples: np.ndarray, fault: str) -> None:

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from helpers.generated_ratings import generate_ratings
-from helpers.ratings import Ratings, coordinates, hold_out, prune, ratings_from_triples, to_csr
+from helpers.ratings import (
+    Ratings,
+    coordinates,
+    hold_out,
+    prune,
+    rating_scale,
+    ratings_from_triples,
+    to_csr,
+)
 
 # ---- as a matrix
 
@@ -113,8 +121,16 @@ def test_triples_agree_with_a_dictionary(rows):
         (np.array([["a", "b", "c"]]), TypeError, "must be numbers"),
         (np.array([[1, 2, None]]), TypeError, "must be numbers.*object"),
         ([[0, 0, 5], [0, -1, 5]], ValueError, r"row 1 .*\[0, -1, 5\], has a negative"),
-        ([[0, 0, 5], [0, 1, 6]], ValueError, r"row 1 .* has stars outside 1 … 5"),
-        ([[0, 0, 0]], ValueError, "stars outside"),
+        ([[0, 0, 5], [0, 1, 2e6]], ValueError, r"row 1 .* has a rating beyond ±1,000,000"),
+        (
+            [[2.0**53 + 2, 0, 4]],
+            ValueError,
+            "row 0 .* has a user or item beyond 9,007,199,254,740,992",
+        ),
+        (np.array([[2**63, 0, 4]], np.uint64), ValueError, "has a user or item beyond"),
+        (np.ones((2, 3), np.float32), TypeError, "float32 can't tell large"),
+        (np.ones((2, 3), np.float16), TypeError, "float16 can't tell large"),
+        (np.ma.ones((2, 3)), TypeError, "must have no mask"),
         ([[0, 0, np.nan]], ValueError, "isn't finite"),
         ([[0.5, 0, 3]], ValueError, "isn't whole"),
     ],
@@ -122,6 +138,30 @@ def test_triples_agree_with_a_dictionary(rows):
 def test_bad_triples_are_named(triples, error, words):
     with pytest.raises(error, match=words):
         ratings_from_triples(triples)
+
+
+@pytest.mark.parametrize(
+    ("stars", "scale"),
+    [
+        ([1, 2, 5], (1, 5, 1)),
+        ([0.5, 2, 4.5], (0.5, 4.5, 0.5)),
+        ([0, 10, 4], (0, 10, 2)),
+        ([-1, 100], (-1, 100, 101)),
+        ([3.1, 3.4, 9.9], (3.1, 9.9, 0.1)),
+        ([4, 4], (4, 4, 0)),
+        ([1, np.pi, 4], (1, 4, 0)),
+    ],
+)
+def test_the_scale_is_lowest_highest_and_step(stars, scale):
+    triples = np.column_stack([np.arange(len(stars)), np.zeros(len(stars)), stars])
+    ratings, _ = ratings_from_triples(triples)
+    assert ratings.scale == rating_scale(np.array(stars)) == pytest.approx(scale)
+
+
+def test_pruning_and_splitting_keep_the_scale():
+    triples = [(user, item, 0.5 + (user + item) % 9) for user in range(6) for item in range(6)]
+    pruned, _ = prune(ratings_from_triples([*triples, (9, 9, 10)])[0], 3)
+    assert {part.scale for part in hold_out(pruned, np.random.default_rng(0))} == {(0.5, 10, 0.5)}
 
 
 # ---- hold-out
