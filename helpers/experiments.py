@@ -23,11 +23,11 @@ import numpy as np
 
 from helpers import runs
 from helpers.deep_factorization import (
-    descend,
     gaussian_factors,
-    hide,
+    gradient_descent,
     nuclear_norm_completion,
     planted_matrix,
+    sample_entries,
     unseen_error,
 )
 from helpers.factorization import (
@@ -211,13 +211,13 @@ def completion(depth: int | None, seen: int, seed: int) -> dict[str, float]:
     """One planted matrix completed by a product of this depth, or by least nuclear norm (None)."""
     rng = np.random.default_rng(seed)
     truth = planted_matrix(rng, COMPLETION["n"], COMPLETION["rank"])
-    observed = hide(rng, truth, seen)
+    observed = sample_entries(rng, truth, seen)
     if depth is None:
         product, loss = nuclear_norm_completion(observed).product, 0.0
     else:
         sizes = [COMPLETION["n"]] * (depth + 1)
         start = gaussian_factors(rng, sizes, COMPLETION_SCALE)
-        descent = descend(start, observed, **COMPLETION_DESCENT)
+        descent = gradient_descent(start, observed, **COMPLETION_DESCENT)
         product, loss = descent.products[-1], descent.losses[-1]
     values = np.linalg.svd(product, compute_uv=False)
     found = {
@@ -529,7 +529,7 @@ def maps_by_tsne() -> dict:
         wanted[f"code of 32, perplexity {perplexity}"] = ("code of 32", {"perplexity": perplexity})
     wanted["one cloud, perplexity 5"] = ("one cloud", {"perplexity": 5})
     for seed in (0, 1):
-        options = {"start": "random", "seed": seed}
+        options = {"init": "random", "seed": seed}
         wanted[f"code of 32, random start {seed}"] = ("code of 32", options)
     maps = np.stack([tsne(spaces[space], **options) for space, options in wanted.values()])
     return {
