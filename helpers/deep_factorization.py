@@ -44,7 +44,7 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RecoveryCurve:
     """What a path of R records found, judged by the whole matrix.
 
     Attributes
@@ -97,7 +97,7 @@ def planted_matrix(rng: np.random.Generator, n: int, rank: int) -> np.ndarray:
     return matrix * (n / np.linalg.norm(matrix))
 
 
-def hide(rng: np.random.Generator, matrix: np.ndarray, seen: int) -> np.ndarray:
+def sample_entries(rng: np.random.Generator, matrix: np.ndarray, seen: int) -> np.ndarray:
     """The matrix with NaN everywhere but in so many entries, drawn without replacement.
 
     Raises
@@ -168,14 +168,14 @@ def multiply(factors: Sequence[np.ndarray]) -> np.ndarray:
     return product
 
 
-def factor_gradients(factors: Sequence[np.ndarray], slope: np.ndarray) -> list[np.ndarray]:
+def factor_gradients(factors: Sequence[np.ndarray], gradient: np.ndarray) -> list[np.ndarray]:
     """Gradients of the loss by each factor: (W_N … W_{j+1})ᵀ ∇ℓ(W) (W_{j−1} … W_1)ᵀ.
 
     Parameters
     ----------
     factors : sequence of N arrays
         W_1, …, W_N.
-    slope : ndarray of shape (n, m)
+    gradient : ndarray of shape (n, m)
         ∇ℓ(W), the gradient by the product.
     """
     below = [None]  # W_{j−1} … W_1, nothing for j = 1
@@ -183,12 +183,12 @@ def factor_gradients(factors: Sequence[np.ndarray], slope: np.ndarray) -> list[n
         below.append(factor if below[-1] is None else factor @ below[-1])
     gradients = []
     for factor, under in zip(reversed(factors), reversed(below), strict=True):
-        gradients.append(slope if under is None else slope @ under.T)
-        slope = factor.T @ slope
+        gradients.append(gradient if under is None else gradient @ under.T)
+        gradient = factor.T @ gradient
     return gradients[::-1]
 
 
-def loss_slope(product: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def loss_gradient(product: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """∇ℓ(W): W − M on the entries seen, 0 on the others."""
     return np.nan_to_num(product - observed, nan=0.0)
 
@@ -212,7 +212,7 @@ def safe_step(observed: np.ndarray, depth: int) -> float:
 
 
 @threadpool_limits.wrap(limits=1)  # to share small products among cores costs more than it saves
-def descend(
+def gradient_descent(
     factors: Sequence[np.ndarray],
     observed: np.ndarray,
     *,
@@ -251,8 +251,8 @@ def descend(
     steps, losses, products = [], [], []
     for step in range(max_steps + 1):
         product = multiply(factors)
-        slope = loss_slope(product, observed)
-        loss = np.sum(slope**2) / unit
+        gradient = loss_gradient(product, observed)
+        loss = np.sum(gradient**2) / unit
         if not loss < DIVERGED:
             raise ValueError(
                 f"the loss exploded at step {step}: step_size {step_size:.3g} is too large"
@@ -264,7 +264,7 @@ def descend(
             products.append(product)
         if done:
             break
-        gradients = factor_gradients(factors, slope)
+        gradients = factor_gradients(factors, gradient)
         factors = [w - step_size * g for w, g in zip(factors, gradients, strict=True)]
     return Descent(np.array(steps), np.array(losses), np.array(products), factors, step_size)
 
@@ -293,7 +293,7 @@ def unseen_error(products: np.ndarray, truth: np.ndarray, observed: np.ndarray) 
     return np.linalg.norm(off, axis=-1) / np.linalg.norm(truth[unseen])
 
 
-def progress(descent: Descent, truth: np.ndarray, observed: np.ndarray) -> Progress:
+def recovery_curve(descent: Descent, truth: np.ndarray, observed: np.ndarray) -> RecoveryCurve:
     """Error, spectrum, effective rank and nuclear norm along a path.
 
     Parameters
@@ -302,7 +302,7 @@ def progress(descent: Descent, truth: np.ndarray, observed: np.ndarray) -> Progr
         The whole matrix, and what the descent has seen of it.
     """
     values = np.linalg.svd(descent.products, compute_uv=False)
-    return Progress(
+    return RecoveryCurve(
         steps=descent.steps,
         losses=descent.losses,
         errors=unseen_error(descent.products, truth, observed),
@@ -318,6 +318,15 @@ def truncate(product: np.ndarray, rank: int) -> np.ndarray:
     return (u[:, :rank] * s[:rank]) @ vt[:rank]
 
 
+def singular_order(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index that sorts rows and columns of (n, m) matrices by the first singular vectors of one.
+
+    ``matrix[singular_order(matrix)]`` has similar rows side by side, and similar columns.
+    """
+    u, _, vt = np.linalg.svd(matrix)
+    return np.ix_(np.argsort(u[:, 0]), np.argsort(vt[0]))
+
+
 def imbalance(factors: Sequence[np.ndarray]) -> float:
     """Largest ‖W_{j+1}ᵀ W_{j+1} − W_j W_jᵀ‖ over neighbours: constant under gradient flow."""
     gaps = (float(np.linalg.norm(b.T @ b - a @ a.T)) for a, b in pairwise(factors))
@@ -325,7 +334,7 @@ def imbalance(factors: Sequence[np.ndarray]) -> float:
 
 
 def singular_speeds(
-    product: np.ndarray, slope: np.ndarray, depth: int
+    product: np.ndarray, gradient: np.ndarray, depth: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Singular values of W and how fast gradient flow moves them, for balanced factors.
 
@@ -334,7 +343,7 @@ def singular_speeds(
 
     Parameters
     ----------
-    product, slope : ndarray of shape (n, m)
+    product, gradient : ndarray of shape (n, m)
         W and ∇ℓ(W).
     depth : int
         N.
@@ -346,11 +355,11 @@ def singular_speeds(
     """
     _check_depth(depth)
     u, s, vt = np.linalg.svd(product, full_matrices=False)
-    along = np.einsum("ir,ij,rj->r", u, slope, vt)
+    along = np.einsum("ir,ij,rj->r", u, gradient, vt)
     return s, -depth * s ** (2 - 2 / depth) * along
 
 
-def time_to_reach(sigma: np.ndarray, target: float, start: float, depth: int) -> np.ndarray:
+def time_to_reach(sigma: np.ndarray, target: float, init: float, depth: int) -> np.ndarray:
     """When one singular value of a fully seen matrix reaches sigma, under gradient flow.
 
     It holds for balanced factors whose product starts with the singular vectors of M, where the
@@ -361,9 +370,9 @@ def time_to_reach(sigma: np.ndarray, target: float, start: float, depth: int) ->
     Parameters
     ----------
     sigma : ndarray
-        Values between ``start`` and ``target``, the latter left out.
-    target, start : float
-        The singular value of M, and that of the product at time 0; 0 < start < target.
+        Values between ``init`` and ``target``, the latter left out.
+    target, init : float
+        The singular value of M, and that of the product at time 0; 0 < init < target.
     depth : int
         N.
 
@@ -374,16 +383,34 @@ def time_to_reach(sigma: np.ndarray, target: float, start: float, depth: int) ->
     """
     _check_depth(depth)
     sigma = np.asarray(sigma, dtype=float)
-    if not (start > 0 and (sigma >= start).all() and (sigma < target).all()):
-        raise ValueError(f"need 0 < start ≤ sigma < target, got start {start}, target {target}")
+    if not (init > 0 and (sigma >= init).all() and (sigma < target).all()):
+        raise ValueError(f"need 0 < init ≤ sigma < target, got init {init}, target {target}")
     if depth == 2:
-        return np.log(sigma * (target - start) / (start * (target - sigma))) / (2 * target)
+        return np.log(sigma * (target - init) / (init * (target - sigma))) / (2 * target)
 
     def integral(value):
         b = (2 - depth) / depth
         return value**b * hyp2f1(1, b, 1 + b, value / target) / ((2 - depth) * target)
 
-    return integral(sigma) - integral(start)
+    return integral(sigma) - integral(init)
+
+
+def growth(target: float, init: float, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values of a singular value that grows as in :func:`time_to_reach`.
+
+    Returns
+    -------
+    times, values : ndarray of shape (150,)
+        Values from ``init`` to 0.999 of ``target``, dense at both ends, where growth is slow.
+    """
+    low, high = np.log(init / (target - init)), np.log(999)
+    values = target / (1 + np.exp(-np.linspace(low, high, 150))).clip(1, target / init)
+    return time_to_reach(values, target, init, depth), values
+
+
+def value_at(time: float, target: float, init: float, depth: int) -> float:
+    """Where the singular value of :func:`growth` is at a time, between its values interpolated."""
+    return float(np.interp(time, *growth(target, init, depth)))
 
 
 def nuclear_norm_completion(observed: np.ndarray) -> NuclearNormSolution:

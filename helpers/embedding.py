@@ -12,50 +12,66 @@ from sklearn.neighbors import NearestNeighbors
 
 from helpers.pca import pca_from_svd, project
 
-START_SPREAD = 1e-4  # standard deviation of t-SNE's start along its first axis
+INIT_SCALE = 1e-4  # standard deviation of t-SNE's initial map along its first axis
 
 
 def tsne(
-    points: np.ndarray, *, perplexity: float = 30.0, start: str = "pca", seed: int = 0
+    points: np.ndarray, *, perplexity: float = 30.0, init: str = "pca", seed: int = 0
 ) -> np.ndarray:
-    """Map of points in the plane by t-SNE.
+    """A place in the plane for each point, by t-SNE.
 
     Parameters
     ----------
     points : ndarray of shape (N, D)
     perplexity : float
-        About how many neighbours of each point count, 1 … N − 1.
-    start : {"pca", "random"}
-        The first two principal components, scaled down so far that they set the layout and no
-        distance; or noise of the same size, drawn with ``seed``.
+        About how many neighbours of each point count; at least 1 and below N.
+    init : {"pca", "random"}
+        Where the points are placed first: at their first two principal components, or at random,
+        drawn with ``seed``. Both are scaled to a standard deviation of 0.0001.
+    seed : int
+        Of the random placement, and of scikit-learn's solver.
 
     Returns
     -------
     ndarray of shape (N, 2), float32
-        The same on one machine; other machines may give another layout.
+        Twice the same on one machine; another machine may give another map.
 
     Raises
     ------
     ValueError
-        If ``start`` or ``perplexity`` is out of range.
+        If ``init`` isn't one of the two, or ``perplexity`` is out of range.
     """
-    if start not in ("pca", "random"):
-        raise ValueError(f"start must be 'pca' or 'random', got {start!r}")
+    if init not in ("pca", "random"):
+        raise ValueError(f"init must be 'pca' or 'random', got {init!r}")
     if not 1 <= perplexity < len(points):
         raise ValueError(f"perplexity must lie in [1, N = {len(points)}), got {perplexity}")
     points = np.ascontiguousarray(points, np.float32)
-    if start == "pca":
-        first = project(pca_from_svd(points, 2), points)
-        first *= START_SPREAD / first[:, 0].std()
+    if init == "pca":
+        initial = project(pca_from_svd(points, 2), points)
+        initial *= INIT_SCALE / initial[:, 0].std()
     else:
-        first = np.random.default_rng(seed).normal(0, START_SPREAD, (len(points), 2))
+        initial = np.random.default_rng(seed).normal(0, INIT_SCALE, (len(points), 2))
     # scikit-learn's "auto" is a quarter of Kobak and Berens's N / 12, and its unit four times as large
-    method = TSNE(perplexity=perplexity, init=first.astype(np.float32), learning_rate="auto")
+    method = TSNE(perplexity=perplexity, init=initial.astype(np.float32), learning_rate="auto")
     return method.set_params(random_state=seed, n_jobs=1).fit_transform(points)
 
 
 def neighbours(points: np.ndarray, k: int) -> np.ndarray:
-    """Indices of the k nearest other points of each, shape (N, k)."""
+    """Indices of the k nearest other points of each point, the nearest first.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, D)
+
+    Returns
+    -------
+    ndarray of shape (N, k), int
+
+    Raises
+    ------
+    ValueError
+        Unless 1 ≤ k < N.
+    """
     if not 1 <= k < len(points):
         raise ValueError(f"k must lie between 1 and N − 1 = {len(points) - 1}, got {k}")
     return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
@@ -96,26 +112,43 @@ def distance_correlation(original: np.ndarray, mapped: np.ndarray) -> float:
 
 
 def faithfulness(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """How much of the original a map keeps, from the nearest neighbours to the whole.
+    """Five measures of how much of the original points a map keeps.
+
+    Parameters
+    ----------
+    original, mapped : ndarray of shape (N, D) and (N, 2)
+    labels : ndarray of shape (N,)
+        The class of each point.
 
     Returns
     -------
     dict
-        "KNN" (k = 10), "KNC" (k = 4), "CPD", as above; "trustworthiness", which asks whether
-        neighbours in the map were near before (k = 10); "accuracy", the share of points whose
-        class is that of most of its 10 neighbours in the map.
+        "KNN" (k = 10), "KNC" (k = 4) and "CPD", as above; "trustworthiness" (k = 10), from 0 to 1:
+        high if neighbours in the map were near before; "accuracy", the share of points whose class
+        is the most frequent one among their 10 neighbours in the map (:func:`knn_correct`).
     """
     return {
         "KNN": knn_overlap(original, mapped),
         "KNC": class_overlap(original, mapped, labels),
         "CPD": distance_correlation(original, mapped),
         "trustworthiness": float(trustworthiness(original, mapped, n_neighbors=10)),
-        "accuracy": float(guessed_by_neighbours(mapped, labels).mean()),
+        "accuracy": float(knn_correct(mapped, labels).mean()),
     }
 
 
-def guessed_by_neighbours(points: np.ndarray, labels: np.ndarray, k: int = 10) -> np.ndarray:
-    """For each point, whether its class is the most frequent one among its k nearest others."""
+def knn_correct(points: np.ndarray, labels: np.ndarray, k: int = 10) -> np.ndarray:
+    """Whether each point's class is the most frequent one among its k nearest other points.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, D)
+    labels : ndarray of shape (N,)
+
+    Returns
+    -------
+    ndarray of shape (N,), bool
+        Their mean is the accuracy of k nearest neighbours, each point judged by the others.
+    """
     nearest = labels[neighbours(points, k)]
     votes = np.stack([(nearest == c).sum(axis=1) for c in np.unique(labels)], axis=1)
     return np.unique(labels)[votes.argmax(axis=1)] == labels

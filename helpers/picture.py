@@ -25,7 +25,7 @@ SMALL_DPI = 80
 SMALL_COLORS = 32
 WIDTH = 10.0  # inches: 1,000 pixels, the width of a JupyterLab cell on a laptop
 STYLE = {
-    "axes.prop_cycle": cycler(color=COLORS, linestyle=LINES, marker=MARKERS),
+    "axes.prop_cycle": cycler(color=COLORS, linestyle=LINES),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 16,

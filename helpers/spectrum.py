@@ -24,6 +24,12 @@ def effective_rank(values: np.ndarray) -> float:
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
+def relative(values: np.ndarray) -> np.ndarray:
+    """A spectrum divided by its largest value, shape (D,)."""
+    values = np.asarray(values, float)
+    return values / values.max()
+
+
 def rank_above(values: np.ndarray, threshold: float) -> int:
     """How many values exceed ``threshold`` times the largest one.
 

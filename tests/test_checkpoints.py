@@ -52,7 +52,7 @@ def test_file_depends_on_values_not_on_memory_layout_or_order(written, tmp_path)
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_damaged_byte_goes_unnoticed(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("damage") / "file.safetensors"

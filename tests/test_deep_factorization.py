@@ -9,21 +9,24 @@ from scipy.integrate import solve_ivp
 from helpers import deep_factorization as deep
 from helpers.deep_factorization import (
     balanced_factors,
-    descend,
     factor_gradients,
     gaussian_factors,
-    hide,
+    gradient_descent,
+    growth,
     imbalance,
-    loss_slope,
+    loss_gradient,
     multiply,
     nuclear_norm_completion,
     planted_matrix,
-    progress,
+    recovery_curve,
     safe_step,
+    sample_entries,
+    singular_order,
     singular_speeds,
     time_to_reach,
     truncate,
     unseen_error,
+    value_at,
 )
 from helpers.spectrum import effective_rank
 
@@ -35,7 +38,7 @@ seeds = st.integers(0, 99)
 def problem(seed=0, n=12, rank=2, seen=80):
     rng = np.random.default_rng(seed)
     truth = planted_matrix(rng, n, rank)
-    return truth, hide(rng, truth, seen), rng
+    return truth, sample_entries(rng, truth, seen), rng
 
 
 def loss(factors, observed):
@@ -56,7 +59,7 @@ def test_planted_matrix_has_its_rank_and_unit_entries(seed, n, data):
 @given(seed=seeds, seen=st.integers(1, 20))
 def test_hiding_leaves_so_many_entries_as_they_are(seed, seen):
     matrix = np.arange(20.0).reshape(4, 5)
-    observed = hide(np.random.default_rng(seed), matrix, seen)
+    observed = sample_entries(np.random.default_rng(seed), matrix, seen)
     assert np.sum(~np.isnan(observed)) == seen
     kept = ~np.isnan(observed)
     assert (observed[kept] == matrix[kept]).all()
@@ -82,7 +85,6 @@ def test_balanced_factors_give_the_product_back_and_are_balanced(seed, rows, col
 # ---- gradients
 
 
-@settings(deadline=None)  # importing torch takes longer
 @given(seed=seeds, sizes=chains)
 def test_gradients_are_those_of_autograd(seed, sizes):
     torch = pytest.importorskip("torch")
@@ -90,7 +92,7 @@ def test_gradients_are_those_of_autograd(seed, sizes):
     factors = gaussian_factors(rng, sizes, 1.0)
     target = rng.normal(size=(sizes[-1], sizes[0]))
     observed = np.where(rng.random(target.shape) < 0.6, target, np.nan)
-    ours = factor_gradients(factors, loss_slope(multiply(factors), observed))
+    ours = factor_gradients(factors, loss_gradient(multiply(factors), observed))
     tensors = [torch.tensor(w, requires_grad=True) for w in factors]
     product = tensors[0]
     for tensor in tensors[1:]:
@@ -105,7 +107,7 @@ def test_gradients_are_those_of_autograd(seed, sizes):
 def test_gradients_are_finite_differences_of_the_loss(depth):
     _, observed, rng = problem(n=5, seen=15)
     factors = gaussian_factors(rng, [5] * (depth + 1), 1.0)
-    gradients = factor_gradients(factors, loss_slope(multiply(factors), observed))
+    gradients = factor_gradients(factors, loss_gradient(multiply(factors), observed))
     for j, gradient in enumerate(gradients):
         for place in [(0, 0), (1, 3), (4, 2)]:
             ends = []
@@ -122,7 +124,9 @@ def test_gradients_are_finite_differences_of_the_loss(depth):
 def test_depth_one_moves_seen_entries_as_in_closed_form_and_no_others():
     truth, observed, rng = problem()
     (start,) = gaussian_factors(rng, [12, 12], 1.0)
-    path = descend([start], observed, step_size=0.3, tolerance=0, max_steps=7, spacing=1.001)
+    path = gradient_descent(
+        [start], observed, step_size=0.3, tolerance=0, max_steps=7, spacing=1.001
+    )
     unseen = np.isnan(observed)
     for step, product in zip(path.steps, path.products, strict=True):
         assert (product[unseen] == start[unseen]).all()
@@ -138,7 +142,7 @@ def test_aligned_balanced_start_follows_the_closed_form(depth):
     start = 0.1 * (u[:, :2] @ vt[:2])
     factors = balanced_factors(start, depth)
     step = 1e-2 * safe_step(truth, depth)
-    path = descend(factors, truth, step_size=step, tolerance=1e-3)
+    path = gradient_descent(factors, truth, step_size=step, tolerance=1e-3)
     for r in (0, 1):
         sigma = np.einsum("i,tij,j->t", u[:, r], path.products, vt[r])
         grown = (sigma > 0.1) & (sigma < 0.99 * s[r])
@@ -178,10 +182,12 @@ def test_singular_values_move_as_the_equation_says(depth):
     factors = balanced_factors(0.3 * rng.normal(size=(12, 12)), depth)
     errors = []
     for step in (1e-5, 1e-6):
-        path = descend(factors, observed, step_size=step, tolerance=0, max_steps=1, spacing=2)
+        path = gradient_descent(
+            factors, observed, step_size=step, tolerance=0, max_steps=1, spacing=2
+        )
         before, after = np.linalg.svd(path.products, compute_uv=False)
         values, speeds = singular_speeds(
-            path.products[0], loss_slope(path.products[0], observed), depth
+            path.products[0], loss_gradient(path.products[0], observed), depth
         )
         np.testing.assert_allclose(values, before)
         errors.append(np.abs((after - before) / step - speeds).max() / np.abs(speeds).max())
@@ -189,16 +195,16 @@ def test_singular_values_move_as_the_equation_says(depth):
     assert errors[1] < 0.2 * errors[0]  # what is left comes from the step
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds, sizes=st.lists(st.integers(2, 6), min_size=2, max_size=5))
 def test_loss_falls_and_only_seen_entries_count(seed, sizes):
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=(sizes[-1], sizes[0]))
-    observed = hide(rng, truth, truth.size - 1)
+    observed = sample_entries(rng, truth, truth.size - 1)
     factors = gaussian_factors(rng, sizes, 0.1)
     kept = [w.copy() for w in factors]
     step = 0.05 * safe_step(observed, len(factors))
-    path = descend(factors, observed, step_size=step, max_steps=300)
+    path = gradient_descent(factors, observed, step_size=step, max_steps=300)
     assert (np.diff(path.losses) <= 0).all()
     assert path.losses[-1] == pytest.approx(
         np.nansum((multiply(path.factors) - observed) ** 2) / np.nansum(observed**2)
@@ -214,7 +220,9 @@ def test_difference_of_neighbours_stays_but_for_the_step(depth):
     drifts = []
     for part in (0.1, 0.05):
         step = part * safe_step(observed, depth)
-        path = descend(factors, observed, step_size=step, tolerance=0, max_steps=int(20 / part))
+        path = gradient_descent(
+            factors, observed, step_size=step, tolerance=0, max_steps=int(20 / part)
+        )
         drifts.append(abs(imbalance(path.factors) - imbalance(factors)))
     if depth == 1:
         assert drifts == [0, 0]
@@ -228,8 +236,8 @@ def test_small_start_finds_the_planted_matrix_and_large_start_does_not(depth):
     errors = {}
     for scale in (1.0, 1e-4):
         start = gaussian_factors(np.random.default_rng(1), [20] * (depth + 1), scale)
-        path = descend(start, observed, tolerance=1e-5)
-        found = progress(path, truth, observed)
+        path = gradient_descent(start, observed, tolerance=1e-5)
+        found = recovery_curve(path, truth, observed)
         assert found.losses[-1] <= 1e-5
         errors[scale] = found.errors[-1]
     assert errors[1e-4] < 0.1 < 0.3 < errors[1.0]
@@ -238,17 +246,17 @@ def test_small_start_finds_the_planted_matrix_and_large_start_does_not(depth):
 def test_records_are_spaced_and_end_with_the_last_step():
     _, observed, rng = problem()
     start = gaussian_factors(rng, [12] * 3, 0.1)
-    path = descend(start, observed, tolerance=0, max_steps=100, spacing=1.5)
+    path = gradient_descent(start, observed, tolerance=0, max_steps=100, spacing=1.5)
     assert path.steps.tolist() == [0, 1, 2, 3, 5, 8, 12, 18, 27, 41, 62, 93, 100]
     assert path.products.shape == (13, 12, 12)
-    stopped = descend(start, observed, tolerance=0.5, spacing=1.5)
+    stopped = gradient_descent(start, observed, tolerance=0.5, spacing=1.5)
     assert stopped.losses[-1] <= 0.5 < stopped.losses[-2]
 
 
 def test_progress_is_what_its_parts_say():
     truth, observed, rng = problem()
-    path = descend(gaussian_factors(rng, [12] * 3, 0.1), observed, max_steps=50)
-    found = progress(path, truth, observed)
+    path = gradient_descent(gaussian_factors(rng, [12] * 3, 0.1), observed, max_steps=50)
+    found = recovery_curve(path, truth, observed)
     values = np.linalg.svd(path.products[-1], compute_uv=False)
     np.testing.assert_allclose(found.singular_values[-1], values)
     assert found.nuclear_norms[-1] == pytest.approx(np.linalg.norm(path.products[-1], "nuc"))
@@ -263,6 +271,23 @@ def test_unseen_error_is_zero_for_the_truth_one_for_zeros_and_blind_to_what_was_
     spoiled = np.where(np.isnan(observed), truth, 99.0)
     assert unseen_error(spoiled, truth, observed) == 0
     assert unseen_error(np.stack([truth, 0 * truth]), truth, observed).shape == (2,)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_values_on_the_way_to_the_target_are_dense_at_both_ends(depth):
+    times, values = growth(2, 1e-4, depth)
+    assert values[0] == pytest.approx(1e-4)
+    assert values[-1] == pytest.approx(2 * 0.999)
+    assert (np.diff(values) > 0).all()
+    assert value_at(0.0, 2, 1e-4, depth) == pytest.approx(1e-4)
+    np.testing.assert_array_equal(times, time_to_reach(values, 2, 1e-4, depth))
+
+
+def test_singular_order_puts_similar_rows_and_columns_side_by_side():
+    u, v = np.array([0.3, -0.1, 0.2]), np.array([2.0, 1, -1, 3])
+    ordered = np.outer(u, v)[singular_order(np.outer(u, v))]
+    rising = np.outer(np.sort(u), np.sort(v))
+    assert np.allclose(ordered, rising) or np.allclose(ordered, rising[::-1, ::-1])
 
 
 @given(seed=seeds, rank=st.integers(0, 4))
@@ -281,7 +306,7 @@ def test_safe_step_knows_the_curvature_of_a_fully_seen_matrix():
 
 
 def test_safe_step_guesses_the_largest_singular_value_from_a_part():
-    observed = hide(np.random.default_rng(0), np.ones((60, 60)), 1800)  # of the whole: 60
+    observed = sample_entries(np.random.default_rng(0), np.ones((60, 60)), 1800)  # of the whole: 60
     assert safe_step(observed, 2) == pytest.approx(0.5 / (2 * 60), rel=0.05)
 
 
@@ -292,7 +317,7 @@ def test_safe_step_guesses_the_largest_singular_value_from_a_part():
 def test_nuclear_norm_is_certified_least(rows, columns, seen):
     rng = np.random.default_rng(0)
     truth = 7 * rng.normal(size=(rows, 2)) @ rng.normal(size=(2, columns))
-    observed = hide(rng, truth, seen)
+    observed = sample_entries(rng, truth, seen)
     found = nuclear_norm_completion(observed)
     norm, unseen = np.linalg.norm(found.product, "nuc"), np.isnan(observed)
     np.testing.assert_allclose(found.product[~unseen], observed[~unseen], atol=1e-4)
@@ -340,11 +365,11 @@ def test_import_leaves_the_solver_alone():
 def test_positive_determinant_sends_norms_up_and_the_effective_rank_down(depth):
     observed = np.array([[np.nan, 1], [1, 0]])
     start = balanced_factors(0.5 * np.eye(2), depth)
-    path = descend(start, observed, step_size=0.01, tolerance=0, max_steps=20_000)
+    path = gradient_descent(start, observed, step_size=0.01, tolerance=0, max_steps=20_000)
     if depth == 3:
         assert (np.linalg.det(path.products) > 0).all()
     # at depth 2 it falls below the rounding of the product, but not below that of the factors
-    early = descend(start, observed, step_size=0.01, tolerance=0, max_steps=3_000)
+    early = gradient_descent(start, observed, step_size=0.01, tolerance=0, max_steps=3_000)
     assert np.prod([np.linalg.det(w) for w in early.factors]) > 0
     late = path.steps > 500
     norms = np.linalg.norm(path.products[late], axis=(1, 2))
@@ -365,8 +390,8 @@ TWO = [np.eye(2), np.eye(2)]
     [
         (lambda rng: planted_matrix(rng, 3, 4), "between 1 and n = 3, got 4"),
         (lambda rng: planted_matrix(rng, 3, 0), "got 0"),
-        (lambda rng: hide(rng, np.eye(2), 5), "between 1 and 4, got 5"),
-        (lambda rng: hide(rng, np.eye(2), 0), "got 0"),
+        (lambda rng: sample_entries(rng, np.eye(2), 5), "between 1 and 4, got 5"),
+        (lambda rng: sample_entries(rng, np.eye(2), 0), "got 0"),
         (lambda rng: gaussian_factors(rng, [3], 1), r"at least two numbers ≥ 1, got \[3\]"),
         (lambda rng: gaussian_factors(rng, [3, 0, 3], 1), "at least two numbers"),
         (lambda rng: gaussian_factors(rng, [3, 3], 0.0), "nothing ever moves"),
@@ -374,18 +399,21 @@ TWO = [np.eye(2), np.eye(2)]
         (lambda _: balanced_factors(np.eye(2), 0), "depth must be at least 1, got 0"),
         (lambda _: safe_step(SEEN, 0), "depth must be at least 1"),
         (lambda _: singular_speeds(np.eye(2), np.eye(2), 0), "depth must be at least 1"),
-        (lambda _: descend([np.eye(3)], SEEN), r"\[\(3, 3\)\] don't multiply to \(2, 2\)"),
-        (lambda _: descend([np.eye(2), np.ones((2, 3))], SEEN), "don't multiply"),
-        (lambda _: descend(TWO, np.ones(4)), r"matrix \(n, m\), got shape \(4,\)"),
-        (lambda _: descend(TWO, np.full((2, 2), np.nan)), "nothing to fit"),
-        (lambda _: descend(TWO, np.array([[np.inf, 1], [1, 1]])), "infinite"),
-        (lambda _: descend(TWO, SEEN, step_size=0.0), "step_size > 0"),
-        (lambda _: descend(TWO, SEEN, spacing=1.0), "spacing > 1"),
-        (lambda _: descend(TWO, SEEN, max_steps=-1), "max_steps ≥ 0"),
-        (lambda _: descend([5 * w for w in TWO], SEEN, step_size=1.0), "step_size 1 is too large"),
+        (lambda _: gradient_descent([np.eye(3)], SEEN), r"\[\(3, 3\)\] don't multiply to \(2, 2\)"),
+        (lambda _: gradient_descent([np.eye(2), np.ones((2, 3))], SEEN), "don't multiply"),
+        (lambda _: gradient_descent(TWO, np.ones(4)), r"matrix \(n, m\), got shape \(4,\)"),
+        (lambda _: gradient_descent(TWO, np.full((2, 2), np.nan)), "nothing to fit"),
+        (lambda _: gradient_descent(TWO, np.array([[np.inf, 1], [1, 1]])), "infinite"),
+        (lambda _: gradient_descent(TWO, SEEN, step_size=0.0), "step_size > 0"),
+        (lambda _: gradient_descent(TWO, SEEN, spacing=1.0), "spacing > 1"),
+        (lambda _: gradient_descent(TWO, SEEN, max_steps=-1), "max_steps ≥ 0"),
+        (
+            lambda _: gradient_descent([5 * w for w in TWO], SEEN, step_size=1.0),
+            "step_size 1 is too large",
+        ),
         (lambda _: unseen_error(np.eye(2), np.eye(2), np.eye(2)), "every entry is seen"),
-        (lambda _: time_to_reach(1.0, 2.0, 0.0, 2), "0 < start ≤ sigma < target"),
-        (lambda _: time_to_reach(2.0, 2.0, 0.1, 2), "0 < start ≤ sigma < target"),
+        (lambda _: time_to_reach(1.0, 2.0, 0.0, 2), "0 < init ≤ sigma < target"),
+        (lambda _: time_to_reach(2.0, 2.0, 0.1, 2), "0 < init ≤ sigma < target"),
         (lambda _: time_to_reach(1.0, 2.0, 0.1, 0), "depth must be at least 1"),
         (lambda _: nuclear_norm_completion(np.full((2, 2), np.nan)), "nothing to fit"),
         (lambda _: nuclear_norm_completion(np.ones(3)), "matrix"),
@@ -399,4 +427,4 @@ def test_bad_input_is_named(call, words):
 def test_loss_that_becomes_nan_is_an_explosion_too(monkeypatch):
     monkeypatch.setattr(deep, "DIVERGED", np.inf)
     with pytest.raises(ValueError, match="exploded"), np.errstate(all="ignore"):
-        descend([np.full((2, 2), 1e200)] * 2, SEEN, step_size=1.0)
+        gradient_descent([np.full((2, 2), 1e200)] * 2, SEEN, step_size=1.0)

@@ -11,7 +11,7 @@ from helpers.embedding import (
     class_overlap,
     distance_correlation,
     faithfulness,
-    guessed_by_neighbours,
+    knn_correct,
     knn_overlap,
     neighbours,
     tsne,
@@ -71,21 +71,21 @@ def test_distance_correlation_sees_order_only():
 def test_accuracy_is_leaving_one_out():
     noisy = POINTS[:, :2]
     folds = cross_val_score(KNeighborsClassifier(7), noisy, LABELS, cv=LeaveOneOut())
-    assert guessed_by_neighbours(noisy, LABELS, k=7).mean() == pytest.approx(folds.mean())
+    assert knn_correct(noisy, LABELS, k=7).mean() == pytest.approx(folds.mean())
     assert 0.2 < folds.mean() < 0.95
 
 
 def test_accuracy_takes_labels_as_they_are():
-    assert guessed_by_neighbours(POINTS, LABELS).all()
-    assert guessed_by_neighbours(POINTS, LABELS * 3 + 4).all()
+    assert knn_correct(POINTS, LABELS).all()
+    assert knn_correct(POINTS, LABELS * 3 + 4).all()
 
 
-@pytest.mark.parametrize("start", ["pca", "random"])
-def test_tsne_keeps_clusters_and_repeats_itself(start):
-    mapped = tsne(POINTS, perplexity=10, start=start, seed=1)
+@pytest.mark.parametrize("init", ["pca", "random"])
+def test_tsne_keeps_clusters_and_repeats_itself(init):
+    mapped = tsne(POINTS, perplexity=10, init=init, seed=1)
     assert mapped.shape == (100, 2)
-    assert guessed_by_neighbours(mapped, LABELS).all()
-    np.testing.assert_array_equal(mapped, tsne(POINTS, perplexity=10, start=start, seed=1))
+    assert knn_correct(mapped, LABELS).all()
+    np.testing.assert_array_equal(mapped, tsne(POINTS, perplexity=10, init=init, seed=1))
 
 
 def test_tsne_from_principal_components_keeps_the_layout_that_chance_loses():
@@ -101,7 +101,7 @@ def test_tsne_from_principal_components_keeps_the_layout_that_chance_loses():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"start": "spectral"}, "'pca' or 'random', got 'spectral'"),
+        ({"init": "spectral"}, "'pca' or 'random', got 'spectral'"),
         ({"perplexity": 100}, r"perplexity must lie in \[1, N = 100\), got 100"),
         ({"perplexity": 0.5}, "got 0.5"),
     ],

@@ -45,11 +45,12 @@ def test_style_does_not_depend_on_what_the_reader_has_set_nor_change_it():
         assert matplotlib.rcParams["font.size"] == 30
 
 
-def test_lines_differ_in_colour_line_style_and_marker():
+def test_lines_differ_in_colour_and_line_style_and_have_no_markers_unless_asked():
     lines = wave().axes[0].get_lines()
-    for get in ("get_color", "get_linestyle", "get_marker"):
+    assert {line.get_marker() for line in lines} == {"None"}
+    for get in ("get_color", "get_linestyle"):
         assert len({getattr(line, get)() for line in lines}) == 3
-    assert len(COLORS) == len(LINES) == len(MARKERS)
+    assert len(COLORS) == len(LINES) == len(set(MARKERS))
 
 
 def seen_by_the_colour_blind(rgb, matrix):

@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 
 from helpers.deep_factorization import (
-    descend,
     gaussian_factors,
-    hide,
+    gradient_descent,
     planted_matrix,
-    progress,
+    recovery_curve,
+    sample_entries,
+    singular_order,
     time_to_reach,
 )
 from helpers.picture import to_png
 from helpers.plots.deep_factorization import (
-    _between,
-    _spread,
-    _value_at,
     plot_gains,
     plot_growth,
     plot_matrices,
@@ -26,6 +24,7 @@ from helpers.plots.deep_factorization import (
     plot_speeds,
     plot_two_by_two,
 )
+from helpers.spectrum import effective_rank
 
 DEPTHS, SCALES = (1, 2, 3), (1.0, 0.01)
 
@@ -34,21 +33,25 @@ DEPTHS, SCALES = (1, 2, 3), (1.0, 0.01)
 def recovery():
     rng = np.random.default_rng(0)
     truth = planted_matrix(rng, 10, 2)
-    observed = hide(rng, truth, 60)
+    observed = sample_entries(rng, truth, 60)
     runs = {}
     for depth in DEPTHS:
         for scale in SCALES:
             start = gaussian_factors(rng, [10] * (depth + 1), scale)
-            path = descend(start, observed, tolerance=1e-2, max_steps=300)
-            runs[depth, scale] = progress(path, truth, observed)
+            path = gradient_descent(start, observed, tolerance=1e-2, max_steps=300)
+            runs[depth, scale] = recovery_curve(path, truth, observed)
     return runs, truth, observed
+
+
+def planted(truth):
+    return np.linalg.svd(truth, compute_uv=False)[:2]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("scale", SCALES)
 def test_recovery_shows_the_run_that_was_chosen(recovery, depth, scale):
     runs, truth, _ = recovery
-    picture = plot_recovery(runs, truth, depth, scale)
+    picture = plot_recovery(runs, planted(truth), depth, scale)
     run = runs[depth, scale]
     left, middle, right = picture.axes
     drawn = np.array([line.get_ydata() for line in left.get_lines()])
@@ -68,20 +71,21 @@ def test_recovery_shows_the_run_that_was_chosen(recovery, depth, scale):
 
 def test_recovery_marks_the_singular_values_of_the_whole_matrix(recovery):
     runs, truth, _ = recovery
-    (marks,) = plot_recovery(runs, truth, 2, 0.01).axes[0].collections
+    (marks,) = plot_recovery(runs, planted(truth), 2, 0.01).axes[0].collections
     heights = [segment[0][1] for segment in marks.get_segments()]
     np.testing.assert_allclose(heights, np.linalg.svd(truth, compute_uv=False)[:2])
 
 
 def test_pictures_differ_between_values_of_the_sliders(recovery):
     runs, truth, _ = recovery
-    pictures = {to_png(plot_recovery(runs, truth, d, s)) for d in DEPTHS for s in SCALES}
+    pictures = {to_png(plot_recovery(runs, planted(truth), d, s)) for d in DEPTHS for s in SCALES}
     assert len(pictures) == len(DEPTHS) * len(SCALES)
 
 
 def test_matrices_are_shown_in_one_order_and_with_holes(recovery):
     _, truth, observed = recovery
-    picture = plot_matrices(truth, observed, {"again": truth})
+    order = singular_order(truth)
+    picture = plot_matrices(truth[order], observed[order], {"again": truth[order]})
     whole, seen, again = (axes.get_images()[0].get_array() for axes in picture.axes)
     np.testing.assert_allclose(whole, again)
     np.testing.assert_allclose(np.sort(whole.ravel()), np.sort(truth.ravel()))
@@ -100,12 +104,6 @@ def test_rank_errors_stand_at_the_numbers_kept():
     np.testing.assert_allclose(first.get_data(), [[0, 19, 36], [1, 0.9, 0.9]])
     np.testing.assert_allclose(second.get_ydata(), curves["depth 3"])
     assert "depth 1 0.90; depth 3 0.40" in picture.alt
-
-
-def test_labels_keep_their_distance():
-    assert _spread({"a": 0.5, "b": 0.0, "c": 0.01}, 0.1) == pytest.approx(
-        {"b": 0, "c": 0.1, "a": 0.5}
-    )
 
 
 def test_speeds_are_drawn_as_points_on_lines():
@@ -138,27 +136,30 @@ def test_growth_follows_the_closed_form(depth, start):
     assert f"Depth {depth}, start {start:g}" in picture.alt
 
 
-def test_values_between_start_and_target_are_dense_at_both_ends():
-    sigma = _between(1e-4, 2)
-    assert sigma[0] == pytest.approx(1e-4)
-    assert sigma[-1] == pytest.approx(2 * 0.999)
-    assert (np.diff(sigma) > 0).all()
-    assert _value_at(0.0, 2, 1e-4, 3) == pytest.approx(1e-4)
+def over_matrices(table):
+    return np.quantile(table, (0.5, 0, 1), axis=1)
 
 
 def test_observations_show_medians_and_ranges():
     errors = {"least nuclear norm": np.array([[0.4, 0.6, 0.8], [0, 0, 0.1]])}
     norms = {"depth 3": np.array([[1.1, 1.2, 1.4], [1, 1, 1]])}
-    left, right = plot_observations([10, 20], errors, norms, degrees=5).axes
+    spans = [{n: over_matrices(table) for n, table in t.items()} for t in (errors, norms)]
+    left, right = plot_observations([10, 20], *spans, degrees=5).axes
     assert left.get_lines()[0].get_ydata().tolist() == [0.6, 0]
     assert right.get_lines()[0].get_ydata().tolist() == [1.2, 1]
     band = right.collections[0].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == (1, 1.4)
 
 
+def measured(products):
+    """Size of the unseen entry, effective rank and determinant of 2 × 2 matrices."""
+    ranks = [effective_rank(s) for s in np.linalg.svd(products, compute_uv=False)]
+    return np.abs(products[:, 0, 0]), np.array(ranks), np.linalg.det(products)
+
+
 def test_two_by_two_shows_entry_effective_rank_and_determinant():
     products = np.array([np.diag([0.5, 0.5]), [[3, 1], [1, 0.5]]])
-    panels = plot_two_by_two({"start": (np.array([0, 10]), products)}).axes
+    panels = plot_two_by_two({"start": (np.array([0, 10]), *measured(products))}).axes
     entry, rank, determinant = (axes.get_lines()[0].get_ydata() for axes in panels)
     assert entry.tolist() == [0.5, 3]
     assert rank[0] == pytest.approx(2)
@@ -168,7 +169,8 @@ def test_two_by_two_shows_entry_effective_rank_and_determinant():
 
 def test_noise_shows_medians_and_every_matrix():
     chosen = {"explicit λ": np.array([[0.1, 0.2, 0.6]]), "depth 3": np.array([[0.1, 0.1, 0.1]])}
-    axes = plot_noise([0.5], chosen, np.array([[2.0, 3.0, 4.0]])).axes[0]
+    medians = {name: np.median(table, axis=1) for name, table in chosen.items()}
+    axes = plot_noise([0.5], chosen, medians, np.array([3.0])).axes[0]
     lines = axes.get_lines()
     assert lines[0].get_ydata().tolist() == [0.2]
     assert [line.get_ydata().tolist() for line in lines[1:4]] == [[0.1], [0.2], [0.6]]
@@ -191,8 +193,10 @@ def test_gains_show_the_interval_of_each_model():
         lambda truth, seen: plot_matrices(truth, seen, {"truth": truth}),
         lambda *_: plot_rank_errors({"depth 2": np.ones(3)}, [0, 19, 36], 1),
         lambda *_: plot_growth((3, 2, 1), 3, 0.01),
-        lambda *_: plot_observations([1, 2], {"depth 2": np.ones((2, 3))}, {}, 1),
-        lambda *_: plot_two_by_two({"a": (np.arange(2), np.array([np.eye(2), 2 * np.eye(2)]))}),
+        lambda *_: plot_observations([1, 2], {"depth 2": np.ones((3, 2))}, {}, 1),
+        lambda *_: plot_two_by_two(
+            {"a": (np.arange(2), *measured(np.array([np.eye(2), 2 * np.eye(2)])))}
+        ),
         lambda *_: plot_gains({"mean": (0, -1, 1)}, -1),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.picture import to_png
-from helpers.plots.embedding import _spaced, plot_maps, plot_perplexity, plot_thumbnails
+from helpers.plots.embedding import plot_maps, plot_perplexity, plot_thumbnails
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 5, 4))  # drawn before the points, which depend on it
@@ -73,10 +73,6 @@ def test_perplexity_shows_its_map_and_marks_its_measures(perplexity):
     }
     assert f"perplexity {perplexity}" in picture.alt
     assert to_png(picture)
-
-
-def test_labels_at_the_end_of_curves_keep_apart():
-    np.testing.assert_allclose(_spaced([0.1, 0.12, 0.5], 0.1), [0.1, 0.2, 0.5])
 
 
 @pytest.mark.parametrize(

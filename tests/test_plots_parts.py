@@ -37,3 +37,12 @@ def test_labels_that_would_overlap_are_moved_apart():
     places = np.array([[0, 0], [0.1, 0.1], [5, 0], [0, 3]], dtype=float)
     moved = labels_apart(places, np.array([1, 0.5]))
     np.testing.assert_allclose(moved, [[0, 0], [0.1, 0.5], [5, 0], [0, 3]])
+
+
+@pytest.mark.parametrize(
+    ("heights", "apart"),
+    [([0.1, 0.12, 0.5], [0.1, 0.2, 0.5]), ([0.5, 0.0, 0.01], [0.5, 0, 0.1])],
+)
+def test_labels_at_the_ends_of_curves_keep_their_distance(heights, apart):
+    places = np.column_stack([np.ones(3), heights])
+    np.testing.assert_allclose(labels_apart(places, (1, 0.1)), np.column_stack([np.ones(3), apart]))

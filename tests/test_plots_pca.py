@@ -113,7 +113,7 @@ def test_pruned_joins_each_point_to_what_is_left_of_it():
 def test_uncentred_arrow_starts_at_the_origin_and_centred_one_at_the_mean():
     points = POINTS + np.array([3, 4])
     raw, centred = np.array([0.6, 0.8]), np.array([1.0, 0.0])
-    axes = plot_uncentred(points, raw, centred).axes[0]
+    axes = plot_uncentred(points, points.mean(axis=0), raw, centred).axes[0]
     starts = [arrow.xyann for arrow in arrows_of(axes)]
     np.testing.assert_allclose(starts, [(0, 0), points.mean(axis=0)])
 
@@ -141,8 +141,8 @@ def test_errors_show_their_ratio_where_there_is_any_error():
 def test_walk_shows_the_image_at_the_cross(fitted, first, second):
     pca = fitted[0]
     scores = project(pca, np.random.default_rng(2).random((30, 20)))
-    labels = np.arange(30) % 3
-    picture = plot_walk(pca, scores, labels, ("a", "b", "c"), (5, 4), first, second)
+    middles = {n: scores[i::3, :2].mean(axis=0) for i, n in enumerate("abc")}
+    picture = plot_walk(pca, scores, middles, (5, 4), first, second)
     left, right = picture.axes
     step = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
     np.testing.assert_allclose(np.ravel(left.get_lines()[1].get_data()), step)

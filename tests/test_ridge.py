@@ -38,7 +38,7 @@ def test_each_row_is_a_ridge_regression(solve, k):
     k=st.integers(1, 6),
     weighted=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fast_rows_are_the_readable_ones_whatever_is_observed(observed, k, weighted):
     rng = np.random.default_rng(0)
     values = rng.normal(size=observed.shape) * observed

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers.spectrum import components_for_share, effective_rank, rank_above
+from helpers.spectrum import components_for_share, effective_rank, rank_above, relative
 
 SPECTRA = arrays(float, st.integers(1, 30), elements=st.floats(1e-6, 1e6)).map(
     lambda values: np.sort(values)[::-1]
@@ -37,6 +37,10 @@ def test_rounding_does_not_ask_for_one_more():
     for n in range(1, 40):
         for m in range(1, n + 1):
             assert components_for_share(np.full(n, 0.1), m / n) == m
+
+
+def test_relative_values_are_shares_of_the_largest():
+    assert relative([4, 2, 1]).tolist() == [1, 0.5, 0.25]
 
 
 def test_numbers_worked_out_by_hand():

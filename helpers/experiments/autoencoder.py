@@ -165,7 +165,7 @@ def maps_by_tsne() -> dict:
         wanted[f"code of 32, perplexity {perplexity}"] = ("code of 32", {"perplexity": perplexity})
     wanted["one cloud, perplexity 5"] = ("one cloud", {"perplexity": 5})
     for seed in (0, 1):
-        options = {"start": "random", "seed": seed}
+        options = {"init": "random", "seed": seed}
         wanted[f"code of 32, random start {seed}"] = ("code of 32", options)
     maps = np.stack([tsne(spaces[space], **options) for space, options in wanted.values()])
     return {

@@ -6,11 +6,11 @@ from importlib.metadata import version
 import numpy as np
 
 from helpers.deep_factorization import (
-    descend,
     gaussian_factors,
-    hide,
+    gradient_descent,
     nuclear_norm_completion,
     planted_matrix,
+    sample_entries,
     unseen_error,
 )
 from helpers.spectrum import effective_rank
@@ -24,13 +24,13 @@ def completion(depth: int | None, seen: int, seed: int) -> dict[str, float]:
     """One planted matrix completed by a product of this depth, or by least nuclear norm (None)."""
     rng = np.random.default_rng(seed)
     truth = planted_matrix(rng, COMPLETION["n"], COMPLETION["rank"])
-    observed = hide(rng, truth, seen)
+    observed = sample_entries(rng, truth, seen)
     if depth is None:
         product, loss = nuclear_norm_completion(observed).product, 0.0
     else:
         sizes = [COMPLETION["n"]] * (depth + 1)
         start = gaussian_factors(rng, sizes, COMPLETION_SCALE)
-        descent = descend(start, observed, **COMPLETION_DESCENT)
+        descent = gradient_descent(start, observed, **COMPLETION_DESCENT)
         product, loss = descent.products[-1], descent.losses[-1]
     values = np.linalg.svd(product, compute_uv=False)
     found = {

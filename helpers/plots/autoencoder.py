@@ -133,7 +133,7 @@ def plot_transposed(size: int, kernel: int, stride: int, padding: int, extra: in
                 reached[place] += 1
     for place, above, inside in lines:
         color, style = (BLUE, "-") if inside else (GREY, ":")
-        axes.plot([above, place], [1, 0.12], color=color, ls=style, lw=1.5, marker="")
+        axes.plot([above, place], [1, 0.12], color=color, ls=style, lw=1.5)
     axes.plot(inputs, np.ones(size), color=BLUE, ls="", marker="o", markersize=17)
     added = np.arange(outputs) >= outputs - extra
     for chosen, color, marker in ((~added, GREEN, "s"), (added, VERMILLION, "D")):
@@ -172,7 +172,7 @@ def plot_histories(
         height=4.2,
     )
     axes = picture.subplots()
-    axes.semilogy(np.arange(len(ours)), ours, color=BLUE, marker="")
+    axes.semilogy(np.arange(len(ours)), ours, color=BLUE)
     axes.semilogy(*zip(*theirs.items(), strict=True), color=VERMILLION, ls="", marker="s")
     axes.text(3.3, ours[3] * 1.12, "ours", color=BLUE, weight="bold")
     axes.text(0.8, max(theirs.values()), "source", color=VERMILLION, weight="bold")
@@ -219,11 +219,9 @@ def plot_code_sizes(
     left.set_title(f"{images[0].size} pixels, or {d} numbers an image")
     right = picture.add_axes((0.75, 0.19, 0.23, 0.69))
     looks = {"PCA": (BLUE, "o", "--"), "autoencoder": (VERMILLION, "s", "-")}
-    right.plot([d, d], [pca[d], network[d]], color=GREY, marker="", ls="-", lw=2)
+    right.plot([d, d], [pca[d], network[d]], color=GREY, ls="-", lw=2)
     for name, (color, marker, line) in looks.items():
-        right.plot(
-            *zip(*sorted(errors[name].items()), strict=True), color=color, ls=line, marker=""
-        )
+        right.plot(*zip(*sorted(errors[name].items()), strict=True), color=color, ls=line)
         right.plot(d, errors[name][d], color=color, marker=marker, markersize=11)
     right.plot(*zip(*errors["source"].items(), strict=True), color=GREEN, marker="^", markersize=11)
     right.text(26, 0.022, "PCA", color=BLUE, weight="bold")
@@ -318,8 +316,8 @@ def plot_scores(scores: Mapping[str, np.ndarray], curves: Mapping[str, tuple]) -
     left.legend(frameon=False, fontsize=12, loc="upper left", bbox_to_anchor=(0, 1))
     for name, (false, true, area) in curves.items():
         color, line = looks[name]
-        right.plot(false, true, color=color, ls=line, marker="", label=f"{name}, area {area:.2f}")
-    right.plot([0, 1], [0, 1], color=GREY, ls=":", lw=1.5, marker="")
+        right.plot(false, true, color=color, ls=line, label=f"{name}, area {area:.2f}")
+    right.plot([0, 1], [0, 1], color=GREY, ls=":", lw=1.5)
     right.legend(frameon=False, fontsize=13, loc="lower right")
     right.set(title="ROC curves", xlabel="false alarms", ylabel="found", aspect="equal")
     return picture

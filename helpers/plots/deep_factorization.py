@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from helpers.deep_factorization import Progress, time_to_reach
+from helpers.deep_factorization import RecoveryCurve, growth, time_to_reach, value_at
 from helpers.picture import (
     BLACK,
     BLUE,
@@ -23,7 +23,7 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.plots.parts import show_image
+from helpers.plots.parts import labels_apart, show_image
 
 # one look for each method throughout the chapter
 LOOKS = {
@@ -43,13 +43,15 @@ TALLEST = 8  # singular values drawn one by one
 def plot_matrices(
     truth: np.ndarray, observed: np.ndarray, found: Mapping[str, np.ndarray]
 ) -> Picture:
-    """A matrix, what is seen of it, and what was made of that, rows and columns in a telling order.
+    """A matrix, what is seen of it, and its completions, as images.
 
     Parameters
     ----------
     truth, observed : ndarray of shape (n, m)
         NaN in ``observed`` is not seen.
     found : mapping from title to ndarray of shape (n, m)
+        The completions. Rows and columns of all matrices are best in the order of
+        :func:`helpers.deep_factorization.singular_order`: similar ones side by side.
     """
     picture = new_picture(
         "Matrices as images, red above zero and blue below: the whole matrix with its stripes and "
@@ -58,12 +60,10 @@ def plot_matrices(
         + ".",
         height=2.5,
     )
-    u, _, vt = np.linalg.svd(truth)
-    order = np.ix_(np.argsort(u[:, 0]), np.argsort(vt[0]))
     panels = {"the whole": truth, "what is seen": observed} | dict(found)
     for axes, (title, matrix) in zip(picture.subplots(1, len(panels)), panels.items(), strict=True):
         axes.set_facecolor("#BDBDBD")
-        show_image(axes, matrix[order], title, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
+        show_image(axes, matrix, title, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
     return picture
 
 
@@ -77,24 +77,25 @@ def _steps_axis(axes: Axes, last: int) -> None:
 
 @styled
 def plot_recovery(
-    runs: Mapping[tuple[int, float], Progress], truth: np.ndarray, depth: int, start_scale: float
+    runs: Mapping[tuple[int, float], RecoveryCurve],
+    planted: np.ndarray,
+    depth: int,
+    init_scale: float,
 ) -> Picture:
     """Singular values, errors and effective rank along one path; its nuclear norm at the end.
 
     Parameters
     ----------
-    runs : mapping from (depth, start scale) to Progress
+    runs : mapping from (depth, scale of the initial product) to RecoveryCurve
         The axes reach as far as the longest of them.
-    truth : ndarray of shape (n, m)
-        The whole matrix: its singular values are marked.
-    depth, start_scale
+    planted : ndarray of shape (rank,)
+        The singular values of the whole matrix that aren't zero, falling; they are marked.
+    depth, init_scale
         Which of the runs.
     """
-    run = runs[depth, start_scale]
-    values = np.linalg.svd(truth, compute_uv=False)
-    rank = int(np.sum(values > 1e-9 * values[0]))
+    run, rank = runs[depth, init_scale], len(planted)
     picture = new_picture(
-        f"Depth {depth} from scale {start_scale:g}, against the steps. Left: the largest singular "
+        f"Depth {depth} from scale {init_scale:g}, against the steps. Left: the largest singular "
         f"values, which end at {', '.join(f'{s:.0f}' for s in run.singular_values[-1, : rank + 1])}, beside "
         f"the {rank} of the whole matrix. Middle: error on seen and on unseen entries, at the end "
         f"{run.errors[-1]:.2f} on unseen. Right: effective rank, at the end {run.effective_ranks[-1]:.0f}. "
@@ -106,23 +107,26 @@ def plot_recovery(
     at = np.log10(np.maximum(run.steps, 1))
     dashes = {"color": GREY, "lw": 1.2, "ls": (0, (4, 3))}
     left = picture.add_axes((0.05, 0.16, 0.35, 0.72))
-    left.plot(at, run.singular_values[:, rank:TALLEST], color=ORANGE, ls="-", marker="", lw=2)
-    left.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-", marker="")
-    left.hlines(values[:rank], 0, np.log10(last), **dashes)
-    left.set(ylim=(0, 1.15 * values[0]))
+    left.plot(at, run.singular_values[:, rank:TALLEST], color=ORANGE, ls="-", lw=2)
+    left.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-")
+    left.hlines(planted, 0, np.log10(last), **dashes)
+    left.set(ylim=(0, 1.15 * planted[0]))
     left.set_title(f"singular values (sum: {run.nuclear_norms[-1]:.0f})")
 
     middle = picture.add_axes((0.46, 0.16, 0.235, 0.72))
-    middle.plot(at, np.sqrt(run.losses), color=GREY, ls="--", marker="")
-    middle.plot(at, run.errors, color=VERMILLION, ls="-", marker="")
+    middle.plot(at, np.sqrt(run.losses), color=GREY, ls="--")
+    middle.plot(at, run.errors, color=VERMILLION, ls="-")
     middle.text(0.15, 0.1, "seen", color=GREY, weight="bold")
     middle.text(0.15, 1.07, "unseen", color=VERMILLION, weight="bold")
     middle.set(ylim=(0, 1.25), title=f"unseen error: {run.errors[-1]:.2f}")
 
     right = picture.add_axes((0.75, 0.16, 0.22, 0.72))
-    right.plot(at, run.effective_ranks, color=BLACK, ls="-", marker="")
+    right.plot(at, run.effective_ranks, color=BLACK, ls="-")
     right.axhline(rank, **dashes)
-    right.set(ylim=(0, len(values)), title=f"effective rank: {run.effective_ranks[-1]:.1f}")
+    right.set(
+        ylim=(0, run.singular_values.shape[1]),
+        title=f"effective rank: {run.effective_ranks[-1]:.1f}",
+    )
     for axes in (left, middle, right):
         _steps_axis(axes, last)
         axes.yaxis.set_major_locator(MaxNLocator(4))  # few ticks are drawn fast
@@ -153,24 +157,16 @@ def plot_rank_errors(
     axes = picture.subplots()
     for name, curve in curves.items():
         axes.plot(numbers, curve, **LOOKS[name])
-    labels = _spread({name: curve[-1] for name, curve in curves.items()}, 0.075)
-    for name, height in labels.items():
+    ends = np.array([(numbers[-1] * 1.02, curve[-1]) for curve in curves.values()])
+    for name, place in zip(curves, labels_apart(ends, (1, 0.075)), strict=True):
         color = LOOKS[name]["color"]
-        axes.text(numbers[-1] * 1.02, height, name, color=color, weight="bold", va="center")
+        axes.text(*place, name, color=color, weight="bold", va="center")
     axes.axvline(numbers[planted], color=GREY, lw=1.2, ls=(0, (4, 3)))
     axes.text(numbers[planted], 1.13, f" rank {planted}", color=GREY, va="center")
     ticks = [f"{number:,}\nk = {k}" for k, number in enumerate(numbers)]
     axes.set_xticks(numbers[::2], ticks[::2])
     axes.set(ylim=(0, 1.2), xlabel="numbers kept", title="error on unseen entries")
     return picture
-
-
-def _spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
-    """Heights of labels, moved up where they would lie on each other."""
-    placed, least = {}, -np.inf
-    for name in sorted(heights, key=heights.__getitem__):
-        placed[name] = least = max(heights[name], least + gap)
-    return placed
 
 
 @styled
@@ -194,7 +190,7 @@ def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
         picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
         for r, (color, line) in enumerate(zip((BLUE, VERMILLION, GREEN), LINES, strict=False)):
-            axes.plot(times, predicted[:, r], color=color, ls=line, marker="")
+            axes.plot(times, predicted[:, r], color=color, ls=line)
             axes.plot(
                 times,
                 measured[:, r],
@@ -220,22 +216,22 @@ def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
 
 
 @styled
-def plot_growth(targets: Sequence[float], depth: int, start: float) -> Picture:
-    """Singular values of a fully seen matrix, from a start with its singular vectors.
+def plot_growth(targets: Sequence[float], depth: int, init: float) -> Picture:
+    """Singular values of a fully seen matrix against time, from an initial product aligned with it.
 
     Parameters
     ----------
     targets : sequence of float
         Singular values of the matrix, falling.
     depth : int
-    start : float
-        Where all begin; below half of every target.
+    init : float
+        The value at which all begin; below half of every target.
     """
-    half = float(time_to_reach(targets[0] / 2, targets[0], start, depth))
-    second = _value_at(half, targets[1], start, depth)
-    times = f"{float(f'{second / start:.2g}'):,g}"
+    half = float(time_to_reach(targets[0] / 2, targets[0], init, depth))
+    second = value_at(half, targets[1], init, depth)
+    times = f"{float(f'{second / init:.2g}'):,g}"
     picture = new_picture(
-        f"Depth {depth}, start {start:g}: singular values of target "
+        f"Depth {depth}, start {init:g}: singular values of target "
         + ", ".join(f"{target:g}" for target in targets)
         + " against time, on a linear and on a logarithmic axis. When the first is half grown, the "
         f"second is {times} times its start.",
@@ -247,36 +243,24 @@ def plot_growth(targets: Sequence[float], depth: int, start: float) -> Picture:
         picture.add_axes((0.57, 0.16, 0.41, 0.72)),
     )
     for target, color, line in zip(targets, (BLUE, VERMILLION, GREEN), LINES, strict=False):
-        sigma = _between(start, target)
-        at = time_to_reach(sigma, target, start, depth) / half
-        at, sigma = np.append(at, 9), np.append(sigma, target)
-        left.plot(at, sigma, color=color, ls=line, marker="")
-        right.plot(at, np.log10(sigma), color=color, ls=line, marker="")
+        times, sigma = growth(target, init, depth)
+        at, sigma = np.append(times / half, 9), np.append(sigma, target)
+        left.plot(at, sigma, color=color, ls=line)
+        right.plot(at, np.log10(sigma), color=color, ls=line)
         left.text(4.45, target + 0.06, f"{target:g}", color=color, weight="bold", ha="right")
     right.plot(1, np.log10(second), color=BLACK, marker="o", markersize=10)
     right.text(
         1.15, np.log10(second), f"{times} × start", va="top", weight="bold", path_effects=[WHITE]
     )
-    powers = range(int(np.floor(np.log10(start))), 1)
+    powers = range(int(np.floor(np.log10(init))), 1)
     right.set_yticks(powers, [f"{10.0**p:g}" for p in powers])
     for axes in (left, right):
         axes.axvline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
         axes.set(xlim=(0, 4.5), xticks=range(5), xlabel="time (1: the first is half grown)")
     left.set(ylim=(0, targets[0] * 1.15), title=f"depth {depth}: singular values")
     left.set_yticks([0, *targets])
-    right.set(ylim=(np.log10(start) - 0.2, 0.7), title="the same, logarithmic")
+    right.set(ylim=(np.log10(init) - 0.2, 0.7), title="the same, logarithmic")
     return picture
-
-
-def _between(start: float, target: float) -> np.ndarray:
-    """Values from start to close to target, dense where growth is slow: at both ends."""
-    low, high = np.log(start / (target - start)), np.log(999)
-    return target / (1 + np.exp(-np.linspace(low, high, 150))).clip(1, target / start)
-
-
-def _value_at(time: float, target: float, start: float, depth: int) -> float:
-    sigma = _between(start, target)
-    return float(np.interp(time, time_to_reach(sigma, target, start, depth), sigma))
 
 
 @styled
@@ -292,15 +276,14 @@ def plot_observations(
     ----------
     seen : sequence of S int
         Entries seen.
-    errors : mapping from method to ndarray of shape (S, matrices)
-        Relative error on unseen entries.
-    norms : mapping from method to ndarray of shape (S, matrices)
-        Nuclear norm divided by the least possible.
+    errors, norms : mapping from method to ndarray of shape (3, S)
+        Median, least and greatest over several matrices: of the relative error on unseen entries,
+        and of the nuclear norm divided by the least possible.
     degrees : int
         How many numbers the planted matrix has in it.
     """
     described = "; ".join(
-        f"{name} {np.median(e[0]):.1f} to {np.median(e[-1]):.2f}" for name, e in errors.items()
+        f"{name} {median[0]:.1f} to {median[-1]:.2f}" for name, (median, _, _) in errors.items()
     )
     picture = new_picture(
         "Left: median error on unseen entries against the number of entries seen, with the range over the "
@@ -310,12 +293,9 @@ def plot_observations(
     )
     left, right = picture.subplots(1, 2)
     for axes, table in ((left, errors), (right, norms)):
-        for name, runs in table.items():
-            look = LOOKS[name]
-            axes.plot(seen, np.median(runs, axis=1), label=name, **look)
-            axes.fill_between(
-                seen, runs.min(axis=1), runs.max(axis=1), color=look["color"], alpha=0.13
-            )
+        for name, (median, low, high) in table.items():
+            axes.plot(seen, median, label=name, **LOOKS[name])
+            axes.fill_between(seen, low, high, color=LOOKS[name]["color"], alpha=0.13)
         axes.axvline(degrees, color=GREY, lw=1.2, ls=(0, (4, 3)))
         axes.set(xlabel="entries seen", xlim=(0.92 * degrees, 1.03 * seen[-1]))
     left.text(degrees, 1.52, f" {degrees} numbers planted", color=GREY, va="center")
@@ -326,18 +306,18 @@ def plot_observations(
 
 
 @styled
-def plot_two_by_two(paths: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Picture:
-    """Descent on a 2 × 2 matrix of which three entries are seen.
+def plot_two_by_two(paths: Mapping[str, Sequence[np.ndarray]]) -> Picture:
+    """Gradient descent on a 2 × 2 matrix of which three entries are seen.
 
     Parameters
     ----------
-    paths : mapping from name to (steps, products)
-        Of shapes (R,) and (R, 2, 2); at most two.
+    paths : mapping from name to (steps, sizes of the unseen entry, effective ranks, determinants)
+        Each of shape (R,); at most two paths.
     """
     ends = (
-        f"From a {name} the entry ends at {products[-1, 0, 0]:.2g}, the determinant at "
-        f"{np.linalg.det(products[-1]):.1g}."
-        for name, (_, products) in paths.items()
+        f"From a {name} the entry ends at {sizes[-1]:.2g}, the determinant at "
+        f"{determinants[-1]:.1g}."
+        for name, (_, sizes, _, determinants) in paths.items()
     )
     picture = new_picture(
         "Descents on the 2 × 2 matrix, against the steps: size of the unseen entry, effective rank, "
@@ -345,15 +325,11 @@ def plot_two_by_two(paths: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Pictu
         height=4.0,
     )
     panels = picture.subplots(1, 3)
-    for (name, (steps, products)), color, line in zip(
+    for (name, (steps, *curves)), color, line in zip(
         paths.items(), (VERMILLION, BLUE), LINES, strict=False
     ):
-        values = np.linalg.svd(products, compute_uv=False)
-        shares = values / values.sum(axis=1, keepdims=True)
-        ranks = np.exp(-np.sum(shares * np.log(shares), axis=1))
-        curves = (np.abs(products[:, 0, 0]), ranks, np.linalg.det(products))
         for axes, curve in zip(panels, curves, strict=True):
-            axes.plot(np.maximum(steps, 1), curve, color=color, ls=line, marker="", label=name)
+            axes.plot(np.maximum(steps, 1), curve, color=color, ls=line, label=name)
     for axes, title in zip(
         panels, ("size of the unseen entry", "effective rank", "determinant"), strict=True
     ):
@@ -368,7 +344,10 @@ def plot_two_by_two(paths: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Pictu
 
 @styled
 def plot_noise(
-    levels: Sequence[float], chosen: Mapping[str, np.ndarray], last: np.ndarray
+    levels: Sequence[float],
+    chosen: Mapping[str, np.ndarray],
+    medians: Mapping[str, np.ndarray],
+    last: np.ndarray,
 ) -> Picture:
     """Error of completions of a noisy matrix, stopped and penalised as validation says.
 
@@ -378,11 +357,13 @@ def plot_noise(
         Standard deviation of the noise; the entries without it have root mean square 1.
     chosen : mapping from method to ndarray of shape (L, matrices)
         Relative error on unseen entries, against the matrix without noise.
-    last : ndarray of shape (L, matrices)
-        The same for the last method, run to the end instead of being stopped.
+    medians : mapping from method to ndarray of shape (L,)
+        Over the matrices.
+    last : ndarray of shape (L,)
+        The median of the last method, run to the end instead of being stopped.
     """
     described = "; ".join(
-        f"{name} {np.median(e[0]):.1f} to {np.median(e[-1]):.1f}" for name, e in chosen.items()
+        f"{name} {median[0]:.1f} to {median[-1]:.1f}" for name, median in medians.items()
     )
     name = list(chosen)[-1]
     picture = new_picture(
@@ -392,11 +373,11 @@ def plot_noise(
     )
     axes = picture.subplots()
     for method, runs in chosen.items():
-        axes.plot(levels, np.median(runs, axis=1), label=method, **LOOKS[method])
+        axes.plot(levels, medians[method], label=method, **LOOKS[method])
         axes.plot(levels, runs, color=LOOKS[method]["color"], ls="", marker=".", alpha=0.5)
     axes.plot(
         levels,
-        np.median(last, axis=1),
+        last,
         color=SKY,
         ls=":",
         marker=LOOKS[name]["marker"],

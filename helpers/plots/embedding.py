@@ -155,17 +155,14 @@ def plot_perplexity(
     values = sorted(measures)
     looks = {"accuracy": (ORANGE, "v", "-."), "KNC": (GREEN, "^", ":")}
     looks |= {"CPD": (VERMILLION, "s", "--"), "KNN": (BLUE, "o", "-")}
-    ends = {name: measures[values[-1]][name] for name in looks}
-    heights = dict(
-        zip(sorted(ends, key=ends.get), _spaced(sorted(ends.values()), 0.07), strict=True)
-    )
-    for name, (color, marker, line) in looks.items():
+    heights = labels_apart(np.array([(1, measures[values[-1]][name]) for name in looks]), (1, 0.07))
+    for (name, (color, marker, line)), (_, height) in zip(looks.items(), heights, strict=True):
         curve = [measures[value][name] for value in values]
-        right.plot(values, curve, color=color, ls=line, marker="")
+        right.plot(values, curve, color=color, ls=line)
         right.plot(perplexity, shown[name], color=color, marker=marker, markersize=11)
         right.annotate(
             name,
-            (1.04, heights[name]),
+            (1.04, height),
             xycoords=right.get_yaxis_transform(),
             color=color,
             weight="bold",
@@ -176,11 +173,3 @@ def plot_perplexity(
     right.set_xticks([], minor=True)
     right.set(ylim=(0, 1), xlabel="perplexity", title="how faithful")
     return picture
-
-
-def _spaced(heights: Sequence[float], gap: float) -> np.ndarray:
-    """Rising heights, moved up as little as keeps them a gap apart."""
-    spaced = np.array(heights, float)
-    for i in range(1, len(spaced)):
-        spaced[i] = max(spaced[i], spaced[i - 1] + gap)
-    return spaced

@@ -20,6 +20,7 @@ from helpers.picture import (
     styled,
 )
 from helpers.plots.parts import mosaic, show_distances, show_image, show_rows
+from helpers.spectrum import rank_above, relative
 
 # one look for each model throughout the chapter
 LOOKS = {
@@ -75,7 +76,7 @@ def plot_folding(linear_layers: int) -> Picture:
                 FancyArrowPatch((start, y), (end, y), arrowstyle="-|>", mutation_scale=14, lw=1.5)
             )
         axes.text(15.0, y - 1.35, "code", ha="center", color=GREY)
-        axes.plot([15.0, 15.0], [y - 0.9, y - 0.1], color=GREY, ls=":", lw=1.5, marker="")
+        axes.plot([15.0, 15.0], [y - 0.9, y - 0.1], color=GREY, ls=":", lw=1.5)
     axes.text(10.2, 3.35, "32 × 32 each, nothing between them", ha="center", color=GREY)
     return picture
 
@@ -175,7 +176,7 @@ def plot_starts(
             epochs = np.arange(1, len(errors) + 1)
             look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
             right.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
-    left.axvline(5.5, color=BLACK, ls=":", lw=1.5, marker="")
+    left.axvline(5.5, color=BLACK, ls=":", lw=1.5)
     left.text(5.6, -6.8, "code")
     _powers(left, -6)
     left.set(
@@ -184,7 +185,7 @@ def plot_starts(
         title="difference left, untrained",
     )
     left.set_xticks(range(1, 11))
-    right.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5, marker="")
+    right.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5)
     right.text(right.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
     ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
     right.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
@@ -220,17 +221,11 @@ def plot_hue(curves: Mapping[str, np.ndarray], hue: float) -> Picture:
     for (name, values), (color, marker, ls) in zip(curves.items(), looks, strict=False):
         passes = np.arange(1, len(values) + 1)
         axes.plot(passes, values, label=name, color=color, marker=marker, ls=ls)
-    axes.axhline(hue, color=BLACK, ls=(0, (6, 6)), lw=1, marker="")
+    axes.axhline(hue, color=BLACK, ls=(0, (6, 6)), lw=1)
     axes.text(len(values), hue * 0.97, "without hue", va="top", ha="right")
     axes.set(ylim=(0, 1.8 * hue), xlabel="passes over 10,000 images", title="error in hue")
     axes.legend(frameon=False, ncols=3, loc="upper right")
     return picture
-
-
-def relative(spectrum: np.ndarray) -> np.ndarray:
-    """A spectrum divided by its largest value."""
-    spectrum = np.asarray(spectrum, float)
-    return spectrum / spectrum.max()
 
 
 @styled
@@ -269,7 +264,7 @@ def plot_spectra(
             axes.plot(
                 [], [], "o", mfc="none", color=BLACK, mew=2, ms=10, ls="", label="hollow: the paper"
             )
-        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
         axes.set(xlim=(-0.5, 25), ylim=(-0.03, 1.02), title=title, xlabel="index, from 0")
     picture.axes[0].set_ylabel("share of the largest")
     axes.legend(frameon=False)
@@ -299,8 +294,8 @@ def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
             shade = 0.25 + 0.75 * (i + 1) / len(spectra)
             values = np.log10(np.maximum(spectrum, 1e-30))
             options = {"color": look["color"], "alpha": shade, "lw": 1 + 2 * shade}
-            axes.plot(values, ls="-", marker="", label=f"{epochs}", **options)
-        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
+            axes.plot(values, ls="-", label=f"{epochs}", **options)
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
         axes.set(xlim=(-0.5, 31.5), ylim=(low, high), title=name, xlabel="index, from 0")
         _powers(axes, low)
     picture.axes[0].set_ylabel("variance")
@@ -325,7 +320,7 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     threshold : float
         0 < threshold < 1.
     """
-    counts = {name: int((relative(values) > threshold).sum()) for name, values in spectra.items()}
+    counts = {name: rank_above(values, threshold) for name, values in spectra.items()}
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
     picture = new_picture(
         f"Spectra on a logarithmic axis and how many values exceed {threshold:g} of the largest: "
@@ -336,8 +331,8 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     left = picture.add_axes((0.07, 0.16, 0.5, 0.74))
     for name, values in spectra.items():
         left.plot(np.log10(np.maximum(relative(values), FLOOR)), markevery=3, **LOOKS[name])
-    left.axhline(np.log10(threshold), color=PURPLE, lw=2, ls="-", marker="")
-    left.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
+    left.axhline(np.log10(threshold), color=PURPLE, lw=2, ls="-")
+    left.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
     left.set(
         xlim=(-0.5, 31.5), ylim=(-6, 0.1), xlabel="index, from 0", title="share of the largest"
     )
@@ -348,7 +343,7 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     right.barh(places, list(counts.values()), color=colors)
     for place, count in zip(places, counts.values(), strict=True):
         right.text(count + 0.4, place, str(count), va="center", weight="bold")
-    right.axvline(DEGREES, color=BLACK, ls="--", lw=1.5, marker="")
+    right.axvline(DEGREES, color=BLACK, ls="--", lw=1.5)
     right.set_yticks(places, list(counts))
     right.set(xlim=(0, 34), xticks=[], title=f"above {threshold:g}")
     right.grid(False)
@@ -380,7 +375,7 @@ def plot_where_read(
         axes.plot(logs[0], **LOOKS["AE"], markevery=3, label="AE")
         axes.plot(logs[1], **look | {"ls": ":", "mfc": "white"}, markevery=3, label="before")
         axes.plot(logs[2], **look | {"ls": "-"}, markevery=3, label="after")
-        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5, marker="")
+        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
         axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
         axes.legend(frameon=False)
         _powers(axes, -6)
@@ -419,8 +414,8 @@ def plot_cut(
     right = picture.add_axes((0.7, 0.16, 0.28, 0.76))
     for name, values in errors.items():
         right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
-    right.axvline(k, color=PURPLE, lw=4, alpha=0.5, ls="-", marker="")
-    right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--", marker="")
+    right.axvline(k, color=PURPLE, lw=4, alpha=0.5, ls="-")
+    right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--")
     if "pixels" in errors:
         place = len(ks) - 1, np.log10(errors["pixels"][len(ks) // 2]) + 0.04
         right.text(*place, "PCA of pixels", color=COLORS_OF["pixels"], ha="right", va="bottom")

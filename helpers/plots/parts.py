@@ -80,14 +80,26 @@ def show_distances(
     """
     for name, values in distances.items():
         color, marker = looks[name]["color"], looks[name]["marker"]
-        axes.plot(shares, values, color=color, ls=looks[name]["ls"], marker="")
+        axes.plot(shares, values, color=color, ls=looks[name]["ls"])
         axes.plot(shares[at], values[at], color=color, marker=marker, markersize=11)
     top = 1.1 * max(values.max() for values in distances.values())
     axes.set(xlim=(-0.04, 1.04), ylim=(0, top), xlabel="t")
 
 
-def labels_apart(places: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Places for labels of a given size: those that would overlap are moved up."""
+def labels_apart(places: np.ndarray, size: tuple[float, float]) -> np.ndarray:
+    """Places for labels of a given size: those that would overlap are moved up.
+
+    Parameters
+    ----------
+    places : ndarray of shape (N, 2)
+        Where the labels belong.
+    size : (float, float)
+        Width and height of a label, in the units of the places.
+
+    Returns
+    -------
+    ndarray of shape (N, 2)
+    """
     moved = places.copy()
     order = np.argsort(places[:, 1])
     for n, i in enumerate(order):

@@ -1,6 +1,6 @@
 """Pictures of principal components."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,7 +84,7 @@ def plot_reconstructions(
     left.set_title(f"{images[0].size} pixels or {numbers} an image")
 
     right = picture.add_axes((0.73, 0.19, 0.25, 0.69))
-    right.plot(curve, color=BLUE, marker="")
+    right.plot(curve, color=BLUE)
     right.plot(k, curve[k], color=VERMILLION, marker="o", markersize=12)
     right.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [0, 1, 10, 100]
@@ -167,7 +167,7 @@ def plot_pruned(points: np.ndarray, rebuilt: np.ndarray, title: str = "") -> Pic
     )
     axes = picture.subplots()
     strokes = np.stack([points, rebuilt, np.full_like(points, np.nan, dtype=float)], axis=1)
-    axes.plot(*strokes.reshape(-1, 2).T, color=GREY, lw=1.2, marker="", zorder=1)
+    axes.plot(*strokes.reshape(-1, 2).T, color=GREY, lw=1.2, zorder=1)
     _scatter(axes, points, label="point")
     _scatter(axes, rebuilt, color=VERMILLION, marker="s", markersize=5, label="from one number")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -201,8 +201,8 @@ def plot_angle(points: np.ndarray, angle: float) -> Picture:
     shadows = np.outer(points @ direction, direction)
     reach = 1.25 * np.abs(points).max()
     strokes = np.stack([points, shadows, np.full_like(shadows, np.nan)], axis=1).reshape(-1, 2)
-    left.plot(*strokes.T, color=GREY, lw=1, marker="", zorder=1)
-    left.plot(*np.outer(direction, [-9, 9]), color=VERMILLION, lw=2, ls="-", marker="", zorder=1)
+    left.plot(*strokes.T, color=GREY, lw=1, zorder=1)
+    left.plot(*np.outer(direction, [-9, 9]), color=VERMILLION, lw=2, ls="-", zorder=1)
     left.plot(*points.T, color=BLUE, ls="", marker="o")
     left.plot(*shadows.T, color=VERMILLION, ls="", marker="s", markersize=5)
     left.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
@@ -211,7 +211,7 @@ def plot_angle(points: np.ndarray, angle: float) -> Picture:
     for turn, color, line, name in ((0, VERMILLION, "-", "along"), (90, GREEN, "--", "across")):
         curve = np.var(points @ _unit(angles + turn), axis=0)
         here = np.var(points @ _unit(angle + turn))
-        right.plot(angles, curve, color=color, ls=line, marker="")
+        right.plot(angles, curve, color=color, ls=line)
         right.plot(angle, here, color=color, marker="o" if turn == 0 else "s", markersize=11)
         top = (angles[np.argmax(curve)], np.max(curve) + 0.1)
         right.text(*top, name, color=color, ha="center", va="bottom", weight="bold")
@@ -228,12 +228,16 @@ def _unit(degrees: float | np.ndarray) -> np.ndarray:
 
 
 @styled
-def plot_uncentred(points: np.ndarray, raw: np.ndarray, centred: np.ndarray) -> Picture:
+def plot_uncentred(
+    points: np.ndarray, mean: np.ndarray, raw: np.ndarray, centred: np.ndarray
+) -> Picture:
     """The first direction of the SVD with and without centring.
 
     Parameters
     ----------
     points : ndarray of shape (N, 2)
+    mean : ndarray of shape (2,)
+        Of the points.
     raw, centred : ndarray of shape (2,)
         First right singular vector of the points as they are, and of the centred points.
     """
@@ -243,7 +247,6 @@ def plot_uncentred(points: np.ndarray, raw: np.ndarray, centred: np.ndarray) -> 
         height=4.2,
     )
     axes = picture.subplots()
-    mean = points.mean(axis=0)
     _scatter(axes, points, markersize=11)
     axes.plot(*mean, color=BLACK, marker="X", markersize=12)
     axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3)
@@ -278,9 +281,9 @@ def plot_spectrum(
     )
     left, right = picture.subplots(1, 2)
     numbers = np.arange(1, len(variances) + 1)
-    left.loglog(numbers, variances, color=BLUE, marker="")
+    left.loglog(numbers, variances, color=BLUE)
     left.set(title="variance of each", xlabel="component")
-    right.semilogx(numbers, np.cumsum(variances) / variances.sum(), color=BLUE, marker="")
+    right.semilogx(numbers, np.cumsum(variances) / variances.sum(), color=BLUE)
     for share in shares:
         k = components_for_share(variances, share)
         right.plot(k, share, color=VERMILLION, marker="o", markersize=9)
@@ -314,13 +317,13 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
     )
     left, right = picture.subplots(1, 2)
     numbers = np.arange(len(train))
-    left.plot(numbers[1:], discarded[1:], color=SKY, lw=9, marker="", label="variance left out")
-    left.plot(numbers[1:], train[1:], color=BLUE, ls="-", marker="", label="training error")
-    left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", marker="", label="test error")
+    left.plot(numbers[1:], discarded[1:], color=SKY, lw=9, label="variance left out")
+    left.plot(numbers[1:], train[1:], color=BLUE, ls="-", label="training error")
+    left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", label="test error")
     left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
     left.legend(loc="lower left", frameon=False)
     kept = train > 1e-3 * train[0]  # beyond, both are rounding
-    right.plot(numbers[kept], (test / np.where(kept, train, 1))[kept], color=VERMILLION, marker="")
+    right.plot(numbers[kept], (test / np.where(kept, train, 1))[kept], color=VERMILLION)
     right.axhline(1, color=GREY, lw=1.5)
     right.set(xlabel="k", title="test error ÷ training error")
     return picture
@@ -330,8 +333,7 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
 def plot_walk(
     pca: PrincipalComponents,
     scores: np.ndarray,
-    labels: np.ndarray,
-    class_names: Sequence[str],
+    middles: Mapping[str, np.ndarray],
     shape: tuple[int, int],
     first: float,
     second: float,
@@ -342,7 +344,8 @@ def plot_walk(
     ----------
     scores : ndarray of shape (N, k)
         Coordinates of the images, k ≥ 2.
-    labels : ndarray of shape (N,)
+    middles : mapping from class name to ndarray of shape (2,)
+        The mean of the coordinates of each class, where its name stands.
     first, second : float
         How far to go, in standard deviations of each component.
     """
@@ -358,8 +361,8 @@ def plot_walk(
     )
     left.plot(*scores[:, :2].T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5)
     reach = 3 * np.sqrt(pca.explained_variance[:2])
-    means = np.array([scores[labels == i, :2].mean(axis=0) for i in range(len(class_names))])
-    for (x, y), name in zip(labels_apart(means, reach / [3.2, 10]), class_names, strict=True):
+    places = labels_apart(np.array(list(middles.values())), reach / [3.2, 10])
+    for (x, y), name in zip(places, middles, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
     steps = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
     left.plot(*steps, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
@@ -392,9 +395,7 @@ def plot_solver_times(solvers: Sequence[dict]) -> Picture:
         seconds = [solver[key] for solver in solvers]
         axes.plot(seconds, rows, color=color, ls="", marker=marker, markersize=12, label=key)
     for row, solver in zip(rows, solvers, strict=True):
-        axes.plot(
-            [solver["float32"], solver["float64"]], [row, row], color=GREY, lw=1, ls="-", marker=""
-        )
+        axes.plot([solver["float32"], solver["float64"]], [row, row], color=GREY, lw=1, ls="-")
     axes.set(xscale="log", xlabel="seconds", ylim=(-0.6, len(solvers) - 0.4))
     axes.set_yticks(rows, [solver["name"] for solver in solvers])
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

@@ -49,7 +49,7 @@ def plot_tails(ratings: Ratings, source: str) -> Picture:
     ):
         ordered = np.sort(count)[::-1]
         ranks = np.unique(np.geomspace(1, len(ordered), 300).astype(int))
-        left.plot(ranks, ordered[ranks - 1], color=color, linestyle=line, marker="")
+        left.plot(ranks, ordered[ranks - 1], color=color, linestyle=line)
         at = ranks[len(ranks) // 5]
         place = (6, 8) if who is ratings.items else (-6, -20)
         left.annotate(name, (at, ordered[at - 1]), place, textcoords="offset points", color=color)
@@ -129,7 +129,7 @@ def plot_errors(
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     if best:
-        axes.axvline(best, color=GREY, linestyle="--", marker="")
+        axes.axvline(best, color=GREY, linestyle="--")
         axes.text(best, -0.72, "  best possible", color=GREY)
     axes.set(xlabel=f"{part} RMSE, in stars", ylim=(len(names) - 0.5, -0.95))
     low, high = axes.get_xlim()
@@ -160,7 +160,7 @@ def plot_fits(
     panels = picture.subplots(1, len(fits), sharey=True, squeeze=False)[0]
     for axes, (name, fit) in zip(panels, fits.items(), strict=True):
         _curve(axes, fit)
-        axes.axhline(baseline[1], color=GREY, linestyle="--", marker="")
+        axes.axhline(baseline[1], color=GREY, linestyle="--")
         axes.text(0.98, baseline[1], baseline[0], transform=axes.get_yaxis_transform(), color=GREY)
         axes.texts[-1].set(ha="right", va="bottom")
         axes.set(xlabel="pass", title=name)
@@ -176,7 +176,7 @@ def plot_fits(
 def _curve(axes: Axes, fit: Fit) -> None:
     for name, color, line in (("training", BLUE, "-"), ("validation", VERMILLION, (0, (3, 1)))):
         values = fit.history[name]
-        axes.plot(values, color=color, linestyle=line, marker="", linewidth=3)
+        axes.plot(values, color=color, linestyle=line, linewidth=3)
         axes.annotate(name, (len(values) - 1, values[-1]), (0, 10), textcoords="offset points")
         axes.texts[-1].set(color=color, ha="right")
     best = fit.history["validation"][fit.best]
@@ -277,8 +277,8 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
         low, high = min(shown), max(*shown, baseline if axes is held_out else 0)
         room = max(high - low, 0.04)
         axes.set(ylim=(low - 0.1 * room, high + 0.5 * room), xlim=(-0.4, places[-1] + 0.4))
-        axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1, marker="")
-    held_out.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5, marker="")
+        axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1)
+    held_out.axhline(baseline, color=GREY, linestyle="--", linewidth=1.5)
     held_out.set_xticks([])
     training.set_xticks(places, [str(record["k"]) for record in of_penalty])
     training.set_xlabel("factors, k")
@@ -289,7 +289,7 @@ def _user(axes, given, predicted) -> None:
     known = len(given[0])
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(predicted))
     stars = np.concatenate(given)
-    axes.plot([1, 5], [1, 5], color=GREY, linestyle="--", linewidth=1, marker="")
+    axes.plot([1, 5], [1, 5], color=GREY, linestyle="--", linewidth=1)
     for part, color, marker, label in (
         (slice(known), BLUE, "o", "training"),
         (slice(known, None), VERMILLION, "s", "held out"),
@@ -487,7 +487,7 @@ def plot_by_seconds(
         at = int(share * len(curve))  # where the curves are apart
         axes.annotate(name, (seconds[at], errors[at]), (4, 8), textcoords="offset points")
         axes.texts[-1].set(color=color, size=15)
-    axes.axhline(baseline, color=GREY, linestyle="--", marker="")
+    axes.axhline(baseline, color=GREY, linestyle="--")
     axes.text(0.99, baseline, "bias model", transform=axes.get_yaxis_transform(), color=GREY)
     axes.texts[-1].set(ha="right", va="bottom")
     axes.set(xlabel="seconds, passes only", ylabel="validation RMSE", xlim=(0, None))
