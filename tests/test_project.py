@@ -16,7 +16,7 @@ from tests.notebooks.execute import ROOT
 
 # A file imports only from lower floors.
 FLOORS = (
-    ("storage", "saving", "plots.style"),
+    ("storage", "saving", "plots.style", "formulas"),
     ("fashion_mnist", "ratings", "spectrum", "checkpoints", "interpolation", "shapes"),
     (
         "pca",
@@ -37,7 +37,7 @@ FLOORS = (
         "plots.deep",
         "plots.irmae",
     ),
-    ("explore", "display", "experiments"),
+    ("explore", "display", "experiments", "slides", "pages"),
 )
 FLOOR = {f"helpers.{name}": floor for floor, names in enumerate(FLOORS) for name in names}
 # made of torch; everything else loads it only when it is needed
@@ -150,7 +150,18 @@ def script(path: Path, body: str) -> str:
 def test_make_alone_lists_the_commands(checkout):
     listed = make(checkout).stdout.splitlines()
     names = [line.split("\t")[0] for line in listed]
-    assert names == ["help", "lab", "test", "run", "data", "benchmark", "lint", "clean"]
+    assert names == [
+        "help",
+        "lab",
+        "test",
+        "run",
+        "data",
+        "slides",
+        "pages",
+        "benchmark",
+        "lint",
+        "clean",
+    ]
     assert all(len(line.split("\t")[1]) > 10 for line in listed)
 
 
