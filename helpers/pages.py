@@ -24,6 +24,7 @@ SETTINGS = {
     "language": "en",
     "extensions": ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "helpers.pages"],
     "html_theme": "sphinx_book_theme",
+    "html_context": {"default_mode": "auto"},  # light or dark, as the reader's system
     "html_theme_options": {
         "use_download_button": False,  # each page has a link to its notebook
         "use_fullscreen_button": False,
@@ -112,6 +113,9 @@ def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> Path:
         raise RuntimeError("Sphinx could not make the pages; it says above why")
     copy_downloads(notebooks, folder / "notebooks")
     shutil.rmtree(work)
+    shutil.rmtree(
+        folder / "_sources", ignore_errors=True
+    )  # empty: the notebooks stand beside the pages
     return folder / "index.html"
 
 

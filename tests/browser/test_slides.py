@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.storage import ROOT
+from tests.browser.conftest import DOLLARS
 from tests.browser.test_notebooks import assert_changes
 
 pytest.importorskip("latex2mathml", reason="needs the extra: pip install '.[site]'")
@@ -35,14 +36,6 @@ FAULTS = """() => {
   });
 }"""
 PLACE = "Object.values(Reveal.getIndices()).slice(0, 2)"
-DOLLARS = """() => {
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
-  while (texts.nextNode())
-    if (texts.currentNode.data.includes("$") &&
-        !texts.currentNode.parentElement.closest("script, style, pre, code"))
-      found.push(texts.currentNode.data);
-  return found;
-}"""
 
 
 @pytest.fixture(scope="session")
@@ -52,19 +45,6 @@ def decks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slides")
     slides.build(folder=folder)
     return folder
-
-
-@pytest.fixture
-def watched(page):
-    """A page, and what it asked for or complained of."""
-    complaints = []
-    page.on(
-        "request",
-        lambda r: r.url.startswith(("file:", "data:", "blob:")) or complaints.append(r.url),
-    )
-    page.on("console", lambda m: m.type != "error" or complaints.append(m.text))
-    page.on("pageerror", lambda fault: complaints.append(str(fault)))
-    return page, complaints
 
 
 def open_deck(page, decks, chapter):
