@@ -28,6 +28,12 @@ portable: $(READY) ## run every notebook as other processors would (an hour)
 data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
 	@$(PY) -m helpers.fashion_mnist fetch
 
+slides: .venv/site ## make decks for a lecture in build/slides/, from the saved notebooks
+	@$(PY) -m helpers.slides
+
+pages: .venv/site ## make the course as a folder of pages in build/pages/
+	@$(PY) -m helpers.pages
+
 benchmark: $(READY) ## measure speed against a peer and save it (after make data)
 	$(PY) -m tests.benchmarks
 
@@ -36,7 +42,7 @@ lint: $(READY) ## check format and style
 	$(PY) -m ruff check .
 
 clean: ## remove the environment and what tools left behind (not data)
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '.incoming-*' \) -prune -exec rm -rf {} +
 
 # Jupyter's own browser needs a display (macOS always has one), and root needs to be let in.
@@ -63,4 +69,8 @@ $(READY): pyproject.toml
 	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
 	@echo '$(CURDIR)' > $(READY)
 
-.PHONY: help lab test run portable data benchmark lint clean
+.venv/site: pyproject.toml | $(READY)
+	$(PY) -m pip install --disable-pip-version-check --editable '.[site]'
+	@touch $@
+
+.PHONY: help lab test run portable data slides pages benchmark lint clean

@@ -152,7 +152,19 @@ def script(path: Path, body: str) -> str:
 def test_make_alone_lists_the_commands(checkout):
     listed = make(checkout).stdout.splitlines()
     names = [line.split("\t")[0] for line in listed]
-    assert names == ["help", "lab", "test", "run", "portable", "data", "benchmark", "lint", "clean"]
+    assert names == [
+        "help",
+        "lab",
+        "test",
+        "run",
+        "portable",
+        "data",
+        "slides",
+        "pages",
+        "benchmark",
+        "lint",
+        "clean",
+    ]
     assert all(len(line.split("\t")[1]) > 10 for line in listed)
 
 

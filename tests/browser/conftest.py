@@ -16,6 +16,15 @@ from helpers.storage import ROOT
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 MACOS_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 TOKEN = "browser-tests"
+# Text with a dollar sign that is no code: a formula that was left raw.
+DOLLARS = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode())
+    if (texts.currentNode.data.includes("$") &&
+        !texts.currentNode.parentElement.closest("script, style, pre, code"))
+      found.push(texts.currentNode.data);
+  return found;
+}"""
 
 
 def find_browser() -> str | None:
@@ -49,6 +58,19 @@ def page(browser):
     )
     yield page
     page.close()
+
+
+@pytest.fixture
+def watched(page):
+    """A page, and what it asked for or complained of."""
+    complaints = []
+    page.on(
+        "request",
+        lambda r: r.url.startswith(("file:", "data:", "blob:")) or complaints.append(r.url),
+    )
+    page.on("console", lambda m: m.type != "error" or complaints.append(m.text))
+    page.on("pageerror", lambda fault: complaints.append(str(fault)))
+    return page, complaints
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from helpers.notebooks import executed
 from tests.notebooks import portable
-from tests.notebooks.execute import executed
 
 DRAWN = """
 import os
