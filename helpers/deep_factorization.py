@@ -98,7 +98,17 @@ def planted_matrix(rng: np.random.Generator, n: int, rank: int) -> np.ndarray:
 
 
 def sample_entries(rng: np.random.Generator, matrix: np.ndarray, seen: int) -> np.ndarray:
-    """The matrix with NaN everywhere but in so many entries, drawn without replacement.
+    """A copy of a matrix in which only some entries are seen; the others are NaN.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, m)
+    seen : int
+        How many entries are kept, drawn without replacement.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
 
     Raises
     ------
@@ -194,11 +204,11 @@ def loss_gradient(product: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 def safe_step(observed: np.ndarray, depth: int) -> float:
-    """Half of 1 / (N σ^{2−2/N}), with σ the largest singular value of M as guessed from what is seen.
+    """A step size at which gradient descent converges: half of 1 / (N σ^{2−2/N}).
 
-    N σ^{2−2/N} bounds the curvature of the loss at a solution with balanced factors whose product
-    has largest singular value σ; steps above two over the curvature don't settle there. The guess:
-    the observed entries, zeros elsewhere, divided by the share that is seen.
+    σ is the largest singular value of M. It is estimated from the observed entries, with zeros
+    elsewhere, divided by the share that is seen. At a solution with balanced factors the curvature
+    of the loss is at most N σ^{2−2/N}; steps larger than 2 divided by the curvature diverge there.
 
     Raises
     ------
@@ -221,12 +231,12 @@ def gradient_descent(
     max_steps: int = 100_000,
     spacing: float = 1.05,
 ) -> Descent:
-    """Gradient descent with a constant step on all factors at once, from where they are.
+    """The path of gradient descent with a constant step on all factors at once.
 
     Parameters
     ----------
     factors : sequence of N arrays
-        W_1, …, W_N; they are not changed.
+        The initial W_1, …, W_N; they are not changed.
     observed : ndarray of shape (n, m)
         NaN where nothing is seen.
     step_size : float, optional
@@ -360,12 +370,11 @@ def singular_speeds(
 
 
 def time_to_reach(sigma: np.ndarray, target: float, init: float, depth: int) -> np.ndarray:
-    """When one singular value of a fully seen matrix reaches sigma, under gradient flow.
+    """The time at which a singular value of a fully seen matrix reaches sigma, under gradient flow.
 
-    It holds for balanced factors whose product starts with the singular vectors of M, where the
-    values move independently: dσ/dt = N σ^{2−2/N} (target − σ). With x = σ^{1/N} the integral of
-    dx / (x^{N−1} (target − x^N)) is logistic growth for N = 2; for the others it is written with a
-    hypergeometric function, though for whole N logarithms would do.
+    The factors are balanced, and their initial product has the singular vectors of M. Then each
+    singular value moves on its own: dσ/dt = N σ^{2−2/N} (target − σ). The time is the integral of
+    dσ / (N σ^{2−2/N} (target − σ)): a logarithm for N = 2, a hypergeometric function for other N.
 
     Parameters
     ----------

@@ -88,6 +88,11 @@ def knn_overlap(original: np.ndarray, mapped: np.ndarray, k: int = 10) -> float:
     -------
     float
         1 if all are kept; about k / (N − 1) for a map without any relation.
+
+    Raises
+    ------
+    ValueError
+        Unless 1 ≤ k < N.
     """
     pairs = zip(neighbours(original, k), neighbours(mapped, k), strict=True)
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in pairs]))
@@ -96,7 +101,13 @@ def knn_overlap(original: np.ndarray, mapped: np.ndarray, k: int = 10) -> float:
 def class_overlap(
     original: np.ndarray, mapped: np.ndarray, labels: np.ndarray, k: int = 4
 ) -> float:
-    """Share of each class mean's k nearest class means that are the same in the map (KNC)."""
+    """Share of each class mean's k nearest class means that are the same in the map (KNC).
+
+    Parameters
+    ----------
+    original, mapped : ndarray of shape (N, D) and (N, 2)
+    labels : ndarray of shape (N,)
+    """
     means = [class_means(points, labels) for points in (original, mapped)]
     return knn_overlap(*means, k)
 

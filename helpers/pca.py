@@ -161,6 +161,11 @@ def project(pca: PrincipalComponents, data: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (M, k)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``data`` isn't an (M, D) array of finite numbers, with as many features as the PCA has.
     """
     data = check_data(data, at_least=1)
     if data.shape[1] != len(pca.mean):
@@ -181,6 +186,11 @@ def reconstruct(pca: PrincipalComponents, scores: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (M, D)
+
+    Raises
+    ------
+    ValueError
+        If ``scores`` isn't two-dimensional, or has more columns than there are components.
     """
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] > len(pca.components):
@@ -193,17 +203,22 @@ def reconstruct(pca: PrincipalComponents, scores: np.ndarray) -> np.ndarray:
 def error_curve(pca: PrincipalComponents, data: np.ndarray) -> np.ndarray:
     """Mean squared error per feature of reconstructions from 0, 1, …, k components.
 
-    The directions are orthonormal, so each coordinate that is kept takes its own square off
-    the error: one projection serves for every k.
+    The directions are orthonormal, so each coordinate that is kept lowers the error by its own
+    square. That is why one projection is enough for all k.
 
     Parameters
     ----------
     data : ndarray of shape (M, D)
-        On the samples PCA was fitted to, the result is the variance left out, divided by D.
+        For the samples that PCA was fitted to, the result is the variance left out, divided by D.
 
     Returns
     -------
     ndarray of shape (k + 1,), float64
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`project`.
     """
     scores = project(pca, data).astype(np.float64)
     squares = np.mean(scores**2, axis=0)
@@ -215,7 +230,7 @@ def error_curve(pca: PrincipalComponents, data: np.ndarray) -> np.ndarray:
 def compression_table(
     pca: PrincipalComponents, data: np.ndarray, ks: Sequence[int]
 ) -> dict[str, list]:
-    """What k numbers a sample keep and cost, for several k.
+    """Explained variance and errors of reconstructions from k numbers a sample, for several k.
 
     Parameters
     ----------
@@ -229,8 +244,13 @@ def compression_table(
     dict of lists, as long as ``ks``
         "k"; "explained", share of the variance of the data that PCA was fitted to; "left_out",
         the rest of that variance, per feature; "error", mean squared error per feature on
-        ``data``; "clipped", the same with reconstructions cut off at 0 and 1, which no feature
-        exceeds.
+        ``data``; "clipped", the same after reconstructions were clipped to [0, 1], where the
+        features lie.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a k is out of range, or as :func:`project`.
     """
     if bad := [k for k in ks if not 0 <= k <= len(pca.components)]:
         raise ValueError(f"ks must lie between 0 and {len(pca.components)}, got {bad}")

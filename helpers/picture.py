@@ -76,6 +76,11 @@ def new_picture(alt: str, height: float = 4.5, **layout) -> Picture:
         Inches; the width is always ``WIDTH``.
     **layout
         Passed to the figure, e.g. ``layout="constrained"`` (the default).
+
+    Raises
+    ------
+    ValueError
+        If ``alt`` is empty.
     """
     if not alt.strip():
         raise ValueError("alt is empty: say in words what the figure shows")

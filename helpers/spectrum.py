@@ -18,6 +18,11 @@ def effective_rank(values: np.ndarray) -> float:
     -------
     float
         Between 1 and D.
+
+    Raises
+    ------
+    ValueError
+        If ``values`` isn't one-dimensional, finite, ≥ 0, or all of them are zero.
     """
     values = _check_spectrum(values)
     shares = values[values > 0] / values.sum()
@@ -38,6 +43,11 @@ def rank_above(values: np.ndarray, threshold: float) -> int:
     values : ndarray of shape (D,)
     threshold : float
         0 ≤ threshold < 1.
+
+    Raises
+    ------
+    ValueError
+        If ``threshold`` is out of range, or ``values`` as for :func:`effective_rank`.
     """
     values = _check_spectrum(values)
     if not 0 <= threshold < 1:
@@ -54,6 +64,11 @@ def components_for_share(variances: np.ndarray, share: float) -> int:
         All of them, falling.
     share : float
         0 < share ≤ 1, e.g. 0.95.
+
+    Raises
+    ------
+    ValueError
+        If ``share`` is out of range, the variances rise, or as for :func:`effective_rank`.
     """
     variances = _check_spectrum(variances)
     if not 0 < share <= 1:

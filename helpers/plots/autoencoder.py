@@ -45,6 +45,11 @@ def plot_rows(
         A caption below each column.
     signed : bool
         Show each row's values from red over white (zero) to blue instead of grey.
+
+    Raises
+    ------
+    ValueError
+        If the rows have different numbers of images.
     """
     counts = {len(images) for images in rows.values()}
     if len(counts) != 1:

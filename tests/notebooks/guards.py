@@ -4,11 +4,10 @@ import ast
 import copy
 import html
 import re
-from collections.abc import Iterator
+import symtable
 from pathlib import Path
 
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
 
 from helpers.notebooks import (
     LIVE_VIEW,
@@ -19,6 +18,7 @@ from helpers.notebooks import (
     tidy,
 )
 from helpers.storage import ROOT
+from tests.notebooks.names import defined_names, function_tables, names_looked_up, plain_source
 
 MAX_BYTES = 3_000_000
 MAX_LINES = 12  # of a lesson; a solution may have a few more
@@ -34,7 +34,6 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "05_irmae.ipynb: c20": "c20",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TIMERS = re.compile(r"%time|\btimeit\b|\b(?:import|from) (?:time|datetime)\b")
 
 
@@ -131,52 +130,35 @@ def sliders_keep_what_they_draw(path: Path, notebook) -> list[str]:
 
     ``functools.partial`` binds the values there and then.
     """
-    cells = [(cell.id, _tree(cell)) for cell in _code(notebook)]
-    defined = {
-        node.name: node for _, tree in cells for node in tree.body if isinstance(node, _FUNCTIONS)
+    cells = _code(notebook)
+    functions = {
+        table.get_name(): table for cell in cells for table in function_tables(plain_source(cell))
     }
     faults = []
-    for place, (id_, tree) in enumerate(cells):
-        later = {name for _, after in cells[place + 1 :] for name in _assigned(after)}
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            if not (isinstance(call.func, ast.Name) and call.func.id == "explore" and call.args):
-                continue
-            for name in sorted(_looked_up(call.args[0], defined) & later):
-                faults.append(f"cell {id_}: a later cell changes {name}; bind it with partial")
+    for place, cell in enumerate(cells):
+        later = {name for after in cells[place + 1 :] for name in defined_names(after)}
+        for node in ast.walk(_tree(cell)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "explore" and node.args:
+                for name in sorted(_names_when_moved(node.args[0], functions) & later):
+                    words = f"a later cell changes {name}; bind it with partial"
+                    faults.append(f"cell {cell.id}: {words}")
     return faults
 
 
-def _looked_up(drawn: ast.expr, defined: dict[str, ast.AST]) -> set[str]:
-    """Names that a function finds outside of itself when called, and those that its callees find."""
+def _names_when_moved(drawn: ast.expr, functions: dict[str, symtable.SymbolTable]) -> set[str]:
+    """Names that a function looks up outside of itself when called, and that its callees look up."""
     if isinstance(drawn, ast.Call) and drawn.args:  # partial(function, …)
         drawn = drawn.args[0]
-    found, todo = set(), [defined.get(drawn.id) if isinstance(drawn, ast.Name) else drawn]
+    found: set[str] = set()
+    if isinstance(drawn, ast.Lambda):
+        todo = function_tables(ast.unparse(drawn))
+    else:
+        todo = [functions[name] for name in {ast.unparse(drawn)} & functions.keys()]
     while todo:
-        function = todo.pop()
-        if isinstance(function, (*_FUNCTIONS, ast.Lambda)):
-            names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-            names -= {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
-            names -= {n.id for n in ast.walk(function) if _is_stored(n)} | found
-            found |= names
-            todo += [defined[name] for name in names & set(defined)]
+        names = names_looked_up(todo.pop()) - found
+        found |= names
+        todo += [functions[name] for name in names & functions.keys()]
     return found
-
-
-def _assigned(tree: ast.AST) -> Iterator[str]:
-    """Names that a cell gives a value to, outside of functions and comprehensions."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, _FUNCTIONS):
-            yield node.name
-        elif not isinstance(
-            node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-        ):
-            if _is_stored(node):
-                yield node.id
-            yield from _assigned(node)
-
-
-def _is_stored(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def links_lead_somewhere(path: Path, notebook) -> list[str]:
@@ -251,7 +233,7 @@ def _code(notebook):
 
 
 def _tree(cell) -> ast.Module:
-    return ast.parse(TransformerManager().transform_cell(cell.source))  # magics become Python
+    return ast.parse(plain_source(cell))
 
 
 def _outputs(notebook):

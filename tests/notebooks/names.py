@@ -1,7 +1,6 @@
 """Which names a cell of a notebook defines and which it needs, without running it."""
 
 import symtable
-from collections.abc import Iterator
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -23,16 +22,22 @@ def defined_names(cell) -> set[str]:
 
 def used_names(cell) -> set[str]:
     """Names of the notebook or of Python that a cell looks up, in its functions too."""
-    return set(_looked_up(symtable.symtable(plain_source(cell), cell.id, "exec")))
+    return names_looked_up(symtable.symtable(plain_source(cell), cell.id, "exec"))
 
 
-def _looked_up(table: symtable.SymbolTable) -> Iterator[str]:
-    for symbol in table.get_symbols():
-        outside = table.get_type() == "module" or symbol.is_global()
-        if outside and symbol.is_referenced():
-            yield symbol.get_name()
-    for child in table.get_children():
-        yield from _looked_up(child)
+def names_looked_up(table: symtable.SymbolTable) -> set[str]:
+    """Names that a cell or a function of it looks up outside of its functions."""
+    found = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+    }
+    return found.union(*map(names_looked_up, table.get_children()))
+
+
+def function_tables(source: str) -> list[symtable.SymbolTable]:
+    """The functions, lambdas and comprehensions that stand in a source, but in no other function."""
+    return symtable.symtable(source, "cell", "exec").get_children()
 
 
 def cells_needed(cells: list, wanted) -> list:
