@@ -350,8 +350,7 @@ def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path
 # One interpreter forks: importing torch once for each kill would take a minute.
 
 KILLS = """
-import os, signal, sys
-from dataclasses import replace
+import dataclasses, os, signal, sys
 from pathlib import Path
 import torch
 from helpers import storage
@@ -393,7 +392,8 @@ def run(state, at=None):
     fsync, replace = os.fsync, os.replace
     storage.os.fsync = lambda *a: (reached("fsync"), fsync(*a))
     storage.os.replace = lambda *a: (replace(*a), reached("replace"))
-    options = replace(OPTIONS, schedule="one-cycle", schedule_epochs=4, channels_last=True)
+    one_cycle = {"schedule": "one-cycle", "schedule_epochs": 4}
+    options = dataclasses.replace(OPTIONS, channels_last=True, **one_cycle)
     train(network(), images, options, epochs=4, state=state, loss=loss, configuration={})
 
 def weights(state):
