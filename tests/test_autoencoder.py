@@ -9,16 +9,16 @@ from helpers.autoencoder import (
     ConvolutionalAutoencoder,
     DenseCodeAutoencoder,
     LinearAutoencoder,
-    codes,
-    decoded,
+    decode_codes,
+    encode_images,
     image_errors,
     parameter_count,
-    rebuilt,
-    reconstruction_errors,
+    reconstruct_images,
     size_after,
     to_tensor,
 )
-from helpers.interpolation import straight_path
+from helpers.configurations import TrainingOptions
+from helpers.interpolation import linear_path
 from helpers.pca import error_curve, pca_from_covariance
 from helpers.training import seeded, train
 
@@ -34,7 +34,7 @@ def some_images(count, seed=0):
         (ConvolutionalAutoencoder, (32, 3, 3)),
         (lambda: DenseCodeAutoencoder(1), (1,)),
         (lambda: DenseCodeAutoencoder(33, (8, 4), 20), (33,)),
-        (lambda: DenseCodeAutoencoder(33, (8, 4), 20, plain=True), (33,)),
+        (lambda: DenseCodeAutoencoder(33, (8, 4), 20, batch_norm=False), (33,)),
     ],
 )
 def test_shapes_of_code_and_reconstruction(build, code, count):
@@ -50,12 +50,15 @@ def test_shapes_of_code_and_reconstruction(build, code, count):
 
 @pytest.mark.parametrize("hidden", [0, 20])
 def test_every_layer_but_code_and_image_is_normalised_or_none(hidden):
-    for plain in (False, True):
-        model = DenseCodeAutoencoder(5, hidden=hidden, plain=plain)
+    for batch_norm in (False, True):
+        model = DenseCodeAutoencoder(5, hidden=hidden, batch_norm=batch_norm)
         found = [type(layer) for layer in [*model.encode, *model.decode]]
-        bends, norms = found.count(nn.ReLU if plain else nn.GELU), (nn.BatchNorm1d, nn.BatchNorm2d)
+        bends, norms = (
+            found.count(nn.GELU if batch_norm else nn.ReLU),
+            (nn.BatchNorm1d, nn.BatchNorm2d),
+        )
         assert bends == (6 if hidden else 4)
-        assert sum(found.count(norm) for norm in norms) == (0 if plain else bends)
+        assert sum(found.count(norm) for norm in norms) == (bends if batch_norm else 0)
 
 
 def conv(i, o, k):
@@ -73,7 +76,7 @@ def test_parameters_are_those_of_the_layers_written_down():
     assert parameter_count(ConvolutionalAutoencoder()) == encoder + decoder == 33_713
     convolutions = conv(1, 32, 4) + conv(32, 64, 4) + conv(64, 32, 4) + conv(32, 1, 4)
     dense = linear(3136, 8) + linear(8, 3136)
-    assert parameter_count(DenseCodeAutoencoder(8, plain=True)) == convolutions + dense
+    assert parameter_count(DenseCodeAutoencoder(8, batch_norm=False)) == convolutions + dense
     dense = linear(3136, 96) + linear(96, 8) + linear(8, 96) + linear(96, 3136)
     norms = 2 * (32 + 64 + 96 + 96 + 64 + 32)  # a factor and a shift for each channel
     assert parameter_count(DenseCodeAutoencoder(8, hidden=96)) == convolutions + dense + norms
@@ -96,8 +99,10 @@ def test_linear_autoencoder_finds_the_subspace_of_pca():
     turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     data = (data @ turn + 1).astype(np.float32)
     model = seeded(lambda: LinearAutoencoder(6, 3), 0)
-    options = {"schedule": "one-cycle", "schedule_epochs": 60}
-    train(model, torch.from_numpy(data), epochs=60, batch_size=50, learning_rate=0.03, **options)
+    options = TrainingOptions(
+        batch_size=50, learning_rate=0.03, schedule="one-cycle", schedule_epochs=60
+    )
+    train(model, torch.from_numpy(data), options, epochs=60)
     pca = pca_from_covariance(data)
     left_out = error_curve(pca, data)[3]
     with torch.no_grad():
@@ -113,10 +118,7 @@ def test_errors_are_those_of_numpy():
     rebuilt = model(images).detach().numpy()
     expected = np.mean((rebuilt - images.numpy()) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(image_errors(model, images, 10), expected, rtol=1e-5)
-    errors = reconstruction_errors(model, images, batch_size=10)
-    assert errors["exact"] == pytest.approx(expected.mean(), rel=1e-6)
-    batches = [expected[:10].mean(), expected[10:20].mean(), expected[20:].mean()]
-    assert errors["batch_mean"] == pytest.approx(np.mean(batches), rel=1e-6)
+    assert image_errors(model, images).mean().item() == pytest.approx(expected.mean(), rel=1e-6)
 
 
 def test_errors_leave_no_gradient():
@@ -148,17 +150,17 @@ def test_what_is_no_image_is_refused(images, words):
 
 
 @pytest.mark.parametrize(
-    ("build", "numbers", "shape"),
-    [(ConvolutionalAutoencoder, 288, (32, 3, 3)), (lambda: DenseCodeAutoencoder(9), 9, ())],
+    ("build", "numbers"),
+    [(ConvolutionalAutoencoder, 288), (lambda: DenseCodeAutoencoder(9), 9)],
 )
-def test_a_path_between_codes_ends_at_the_reconstructions(build, numbers, shape):
+def test_a_path_between_codes_ends_at_the_reconstructions(build, numbers):
     model, images = seeded(build, 0).eval(), some_images(1003)[:, 0].numpy()
-    found = codes(model, images)
+    found = encode_images(model, images)
     assert found.shape == (1003, numbers)
-    both = rebuilt(model, images)
+    both = reconstruct_images(model, images)
     assert both.shape == images.shape
-    path = straight_path(found[0], found[1002], np.linspace(0, 1, 4))
-    ends = decoded(model, path, shape)[[0, -1]]
+    path = linear_path(found[0], found[1002], np.linspace(0, 1, 4))
+    ends = decode_codes(model, path)[[0, -1]]
     np.testing.assert_allclose(ends, both[[0, 1002]], atol=1e-6)
 
 

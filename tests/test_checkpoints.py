@@ -103,7 +103,7 @@ def test_file_of_another_sha256_is_refused(written):
 def test_checkpoint_puts_weights_and_statistics_back(tmp_path, half, tolerance):
     path, model = tmp_path / "net.safetensors", network()
     model[1].running_mean += 0.3
-    digest = save_checkpoint(path, model, {"size": 3}, half=half)
+    digest = save_checkpoint(path, model, {"size": 3}, half_precision=half)
     fresh = network()
     for parameter in fresh.parameters():
         parameter.data.zero_()

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 from torch import nn
 
-from helpers import runs
-from helpers.autoencoder import parameter_count
+from helpers import manifests, runs
+from helpers.autoencoder import parameter_count, reconstruct_images
 from helpers.experiments import irmae as irmae_runs
 from helpers.experiments import registry
 from helpers.experiments.registry import NETWORKS, run
 from helpers.irmae import (
-    decoded_shapes,
     halfway_quality,
     penalised_loss,
-    shape_codes,
     shape_tensor,
 )
 from helpers.manifests import load_manifest
@@ -27,17 +25,17 @@ def test_runs_of_shapes_are_the_paper_s():
     shapes = {name: run for name, run in NETWORKS.items() if name.startswith("shapes-")}
     assert {run.network["linear_layers"] for run in shapes.values()} == {0, 2, 4}
     for name, spec in shapes.items():
-        assert {"batch_size": 32, "learning_rate": 1e-4}.items() <= spec.training.items()
-        assert "weight_decay" not in spec.training
+        assert (spec.training.batch_size, spec.training.learning_rate) == (32, 1e-4)
+        assert spec.training.weight_decay == 0
         assert spec.epochs == (20 if name.endswith(EARLY) else 100)
         assert (spec.data["train"], spec.data["test"]) == (50_000, 10_000)
         assert spec.data["square"] == name.split("-")[1]
-        assert spec.network["seed"] == spec.training["seed"] == name.endswith("-again")
+        assert spec.network["seed"] == spec.training.seed == name.endswith("-again")
         model = spec.build(**spec.network)
         assert len(model.linear) == spec.network["linear_layers"]
         as_written, authors = name.endswith("-as-written"), name.endswith("-authors")
         assert isinstance(model.convolutions[-2], nn.ReLU) == as_written
-        assert spec.network.get("he_start", False) != (as_written or authors)
+        assert spec.network.get("he_init", False) != (as_written or authors)
         small = sum(
             layer.kernel_size == (2, 2) for layer in model.modules() if is_convolution(layer)
         )
@@ -46,7 +44,7 @@ def test_runs_of_shapes_are_the_paper_s():
         count = 1_642_467 - missing * (2 * 256 * 4**2 + 1) + 32**2 * len(model.linear)
         assert parameter_count(model) == count - authors * 2 * 32 * 256 * (4**2 - 2**2)
         assert spec.configuration.get("loss", {}) == spec.loss
-    assert {name for name, run in shapes.items() if run.keep} == {
+    assert {name for name, run in shapes.items() if run.save_weights} == {
         f"shapes-{square}-{model}" for square in SQUARES for model in irmae_runs.SHAPE_MODELS
     }
 
@@ -85,7 +83,8 @@ def test_networks_of_shapes_are_judged_by_error_and_spectra(few_shapes, layers):
     judged = prepared.results(model)
     assert len(prepared.images) == 40
     halfway = halfway_quality(model, shape_images("corner", "test"))
-    for found, values in zip(judged.pop("halfway").values(), halfway, strict=True):
+    for name, found in judged.pop("halfway").items():
+        values = getattr(halfway, name)
         np.testing.assert_allclose(found, values, rtol=1e-3)
         assert len(found) == 10
     images = {part: shape_images("corner", part) for part in ("validation", "test")}
@@ -126,28 +125,28 @@ def test_penalty_of_a_run_is_in_its_training_and_its_configuration(few_shapes):
 def test_a_run_of_shapes_goes_on_to_the_same_bits(few_shapes, monkeypatch, tmp_path):
     spec = irmae_runs.shape_run("corner", 2, {"norm": "L2", "weight": 1e-3})
     monkeypatch.setattr(registry, "NETWORKS", {"few": spec})
-    manifests = {}
+    found = {}
     for folder, stops in (("stopped", [1, 3]), ("straight", [3])):
         monkeypatch.setattr(manifests, "MANIFESTS", tmp_path / folder)
         for name in ("CHECKPOINTS", "RUNS"):
             monkeypatch.setattr(runs, name, tmp_path / folder / name)
         for epochs in stops:
-            manifests[folder] = run("few", epochs=epochs)
+            found[folder] = run("few", epochs=epochs)
     for part in ("history", "results", "checkpoint", "configuration"):
-        assert manifests["stopped"][part] == manifests["straight"][part]
+        assert found["stopped"][part] == found["straight"][part]
 
 
 def test_starts_are_compared_by_the_parts_of_their_errors(few_shapes, monkeypatch):
     monkeypatch.setattr(irmae_runs, "STARTS_IMAGES", 20)
-    monkeypatch.setitem(irmae_runs.STARTS_TRAINING, "epochs", 2)
+    monkeypatch.setattr(irmae_runs, "STARTS_EPOCHS", 2)
     results = irmae_runs.compare_starts()["results"]
     assert list(results) == list(irmae_runs.STARTS)
     assert [rows["epoch"] for rows in results.values()] == [[0, 1]] * 5
-    model = irmae_runs.build_shape_autoencoder(seed=0, he_start=True, last_relu=False)
+    model = irmae_runs.build_shape_autoencoder(seed=0, he_init=True, relu_at_code=False)
     images = shape_tensor(shape_images("corner", "train", 20))
-    train(model, images, **irmae_runs.STARTS_TRAINING)
+    train(model, images, irmae_runs.SHAPES_TRAINING, epochs=2)
     judged = shape_images("corner", "validation", 10)
-    rebuilt = decoded_shapes(model, shape_codes(model, shape_tensor(judged)))
+    rebuilt = reconstruct_images(model, judged)
     wanted = grey_and_hue_errors(judged, rebuilt)
     found = results["He's start, no ReLU"]
     assert (found["grey"][-1], found["hue"][-1]) == pytest.approx(wanted, rel=1e-5)

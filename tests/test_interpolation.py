@@ -6,14 +6,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, sem
 
-from helpers.interpolation import mean_interval, nearest_distances, straight_path
+from helpers.interpolation import linear_path, mean_interval, nearest_distances
 
 VALUES = arrays(np.float32, (2, 3, 2), elements=st.floats(-1e3, 1e3, width=32))
 
 
 @given(ends=VALUES)
 def test_path_begins_and_ends_exactly_at_its_ends(ends):
-    path = straight_path(*ends, np.linspace(0, 1, 5))
+    path = linear_path(*ends, np.linspace(0, 1, 5))
     assert path.shape == (5, 3, 2)
     assert path.dtype == np.float32
     np.testing.assert_array_equal(path[[0, -1]], ends)
@@ -23,15 +23,15 @@ def test_path_begins_and_ends_exactly_at_its_ends(ends):
 def test_path_is_straight(ends, t):
     start, end = ends.astype(float)
     np.testing.assert_allclose(
-        straight_path(start, end, [t])[0], start + t * (end - start), atol=1e-9
+        linear_path(start, end, [t])[0], start + t * (end - start), atol=1e-9
     )
 
 
 def test_path_needs_ends_of_one_shape():
     with pytest.raises(ValueError, match="different shapes"):
-        straight_path(np.zeros(3), np.zeros(4), [0.5])
+        linear_path(np.zeros(3), np.zeros(4), [0.5])
     with pytest.raises(ValueError, match=r"shape \(T,\)"):
-        straight_path(np.zeros(3), np.zeros(3), 0.5)
+        linear_path(np.zeros(3), np.zeros(3), 0.5)
 
 
 @pytest.mark.parametrize("shift", [0, 300])
@@ -63,6 +63,6 @@ def test_mean_and_interval_are_scipys():
     np.testing.assert_allclose((low, high), wanted, atol=1e-5)
 
 
-def test_an_interval_needs_two_paths():
-    with pytest.raises(ValueError, match="at least 2 paths, got 1"):
+def test_an_interval_needs_two_samples():
+    with pytest.raises(ValueError, match="at least 2 samples, got 1"):
         mean_interval(np.ones((1, 4)))

@@ -9,26 +9,26 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from helpers.autoencoder import parameter_count
+from helpers.autoencoder import decode_codes, encode_images, parameter_count, reconstruct_images
+from helpers.configurations import ShapeConfiguration, TrainingOptions
 from helpers.irmae import (
     ShapeAutoencoder,
     code_spectrum,
-    cut_codes,
-    decoded_shapes,
-    fold,
+    drop_linear_layers,
     halfway_quality,
+    merge_linear_layers,
     penalised_loss,
-    shape_codes,
     shape_tensor,
     signal_sizes,
+    truncate_codes,
 )
 from helpers.pca import pca_from_covariance
-from helpers.shapes import draw_factors, draw_images, path_quality
+from helpers.shapes import draw_factors, draw_images, summarise_path
 from helpers.training import seeded, train
 
 
 def network(seed=0, **options):
-    return seeded(lambda: ShapeAutoencoder(**options), seed).eval()
+    return seeded(lambda: ShapeAutoencoder(ShapeConfiguration(**options)), seed).eval()
 
 
 def some_images(count, seed=0):
@@ -76,9 +76,9 @@ def conv(i, o):
 def test_parameters_are_those_of_the_layers_written_down(layers, latent):
     encoder = conv(3, 32) + conv(32, 64) + conv(64, 128) + conv(128, 256) + conv(256, latent)
     decoder = conv(latent, 256) + conv(256, 128) + conv(128, 64) + conv(64, 32) + conv(32, 3)
-    model = ShapeAutoencoder(linear_layers=layers, latent=latent)
+    model = ShapeAutoencoder(ShapeConfiguration(linear_layers=layers, latent=latent))
     assert parameter_count(model) == encoder + decoder + layers * latent**2
-    with_bias = ShapeAutoencoder(linear_layers=layers, latent=latent, bias=True)
+    with_bias = ShapeAutoencoder(ShapeConfiguration(linear_layers=layers, latent=latent, bias=True))
     assert parameter_count(with_bias) - parameter_count(model) == layers * latent
 
 
@@ -89,7 +89,7 @@ def test_paper_s_network_has_a_relu_at_the_code_and_a_tanh_at_the_end():
     kinds = [type(layer) for layer in model.decode]
     assert kinds == [nn.Unflatten, *[nn.ConvTranspose2d, nn.ReLU] * 4, nn.ConvTranspose2d, nn.Tanh]
     assert model.encode(some_images(50)).min() >= 0
-    assert network(last_relu=False).encode(some_images(50)).min() < 0
+    assert network(relu_at_code=False).encode(some_images(50)).min() < 0
     assert network(linear_layers=1).encode(some_images(50)).min() < 0
 
 
@@ -112,7 +112,7 @@ def test_outputs_are_what_keeps_the_pixels_in_range():
 )
 def test_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        ShapeAutoencoder(**options)
+        ShapeAutoencoder(ShapeConfiguration(**options))
 
 
 # ---- the start
@@ -121,7 +121,7 @@ def test_options_out_of_range_are_refused(options, words):
 def test_start_scales_the_linear_layers_alone():
     plain, scaled = (
         network(linear_layers=2, bias=True),
-        network(linear_layers=2, bias=True, start=3),
+        network(linear_layers=2, bias=True, init_gain=3),
     )
     for (name, a), b in zip(plain.named_parameters(), scaled.parameters(), strict=True):
         factor = 3 if name.startswith("linear") and name.endswith("weight") else 1
@@ -133,7 +133,7 @@ def test_start_of_the_linear_layers_has_the_variance_that_is_said_of_it():
     assert weights.var().item() == pytest.approx(1 / (3 * 32), rel=0.03)
     assert weights.abs().max().item() == pytest.approx(1 / math.sqrt(32), rel=1e-3)
     # √3 keeps the size of what passes through
-    model = network(linear_layers=40, start=math.sqrt(3))
+    model = network(linear_layers=40, init_gain=math.sqrt(3))
     passing = torch.randn(2000, 32, generator=torch.Generator().manual_seed(0))
     sizes = [layer(passing).square().mean() / passing.square().mean() for layer in model.linear]
     assert torch.stack(sizes).mean().item() == pytest.approx(1, rel=0.05)
@@ -141,8 +141,8 @@ def test_start_of_the_linear_layers_has_the_variance_that_is_said_of_it():
 
 def test_start_of_he_keeps_the_size_of_what_passes_through():
     images = some_images(300)
-    kept = signal_sizes(network(he_start=True, last_relu=False), images)
-    shrunk = signal_sizes(network(last_relu=False), images)
+    kept = signal_sizes(network(he_init=True, relu_at_code=False), images)
+    shrunk = signal_sizes(network(relu_at_code=False), images)
     assert len(kept) == 10
     assert kept.max() / kept.min() < 3
     assert shrunk[0] / shrunk[4] > 10  # PyTorch's own start, at the code
@@ -161,7 +161,7 @@ def test_signal_sizes_are_of_each_convolution_before_its_relu():
 
 
 def test_start_of_he_has_the_variance_that_is_said_of_it():
-    model = network(he_start=True, linear_layers=2)
+    model = network(he_init=True, linear_layers=2)
     inputs = [3 * 16, 32 * 16, 64 * 16, 128 * 16, 256 * 4]  # of 4 × 4, all meet an image, then 4
     inputs += [32, 256 * 4, 128 * 4, 64 * 4, 32 * 4]  # each pixel gets 2 × 2 of them, first one
     for layer, count in zip(convolutions_of(model), inputs, strict=True):
@@ -175,10 +175,10 @@ def test_start_of_he_has_the_variance_that_is_said_of_it():
     assert all(layer.weight.abs().max() <= bound for layer in model.linear)
 
 
-@pytest.mark.parametrize("he_start", [False, True])
-def test_networks_with_more_linear_layers_start_alike_elsewhere(he_start):
-    plain = network(he_start=he_start)
-    deep = network(linear_layers=4, he_start=he_start)
+@pytest.mark.parametrize("he_init", [False, True])
+def test_networks_with_more_linear_layers_start_alike_elsewhere(he_init):
+    plain = network(he_init=he_init)
+    deep = network(linear_layers=4, he_init=he_init)
     images = some_images(5)
     assert torch.equal(plain.convolutions(images), deep.convolutions(images))
     code = plain.encode(images)
@@ -192,9 +192,9 @@ def test_networks_with_more_linear_layers_start_alike_elsewhere(he_start):
 @pytest.mark.parametrize("layers", [0, 1, 2, 4])
 @pytest.mark.parametrize(("precision", "rtol"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
 def test_folded_network_is_the_same_function(layers, bias, precision, rtol):
-    model = network(linear_layers=layers, bias=bias, start=2.0).to(precision)
+    model = network(linear_layers=layers, bias=bias, init_gain=2.0).to(precision)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    folded = fold(model)
+    folded = merge_linear_layers(model)
     assert len(folded.linear) == min(layers, 1)
     images = some_images(20).to(precision)
     for apply in (lambda m: m.encode(images), lambda m: m(images)):
@@ -211,14 +211,14 @@ def test_folded_network_is_the_same_function(layers, bias, precision, rtol):
 
 def test_fold_draws_no_random_numbers():
     before = torch.random.get_rng_state()
-    fold(network(linear_layers=2))
+    merge_linear_layers(network(linear_layers=2))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_linear_layers_multiply_from_the_left():
     model = network(linear_layers=3)
     first, second, third = (layer.weight for layer in model.linear)
-    torch.testing.assert_close(fold(model).linear[0].weight, third @ second @ first)
+    torch.testing.assert_close(merge_linear_layers(model).linear[0].weight, third @ second @ first)
 
 
 # ---- the penalty
@@ -270,9 +270,9 @@ def test_training_with_a_penalty_shrinks_the_code_of_the_trained_model(norm):
     sizes = {}
     for weight in (0.0, 0.1):
         model = network(linear_layers=1)
-        options = {"epochs": 3, "batch_size": 32, "learning_rate": 1e-3}
-        train(model, images, loss=penalised_loss(norm, weight), **options)
-        sizes[weight] = np.abs(shape_codes(model.eval(), images)).mean()
+        options = TrainingOptions(batch_size=32, learning_rate=1e-3)
+        train(model, images, options, epochs=3, loss=penalised_loss(norm, weight))
+        sizes[weight] = np.abs(encode_images(model.eval(), images)).mean()
     assert sizes[0.1] < 0.7 * sizes[0.0]
 
 
@@ -295,7 +295,7 @@ def test_orthogonal_layers_stretch_all_directions_alike_by_as_much_as_pytorch_s(
         torch.linalg.multi_dot([layer.weight for layer in reversed(steep.linear)])
     )
     assert values[0] > 5 * values[16]
-    kept = network(linear_layers=1, orthogonal=True, start=3**0.5).linear[0].weight
+    kept = network(linear_layers=1, orthogonal=True, init_gain=3**0.5).linear[0].weight
     torch.testing.assert_close(kept @ kept.T, torch.eye(32), atol=1e-5, rtol=0)
 
 
@@ -305,8 +305,8 @@ def test_orthogonal_layers_stretch_all_directions_alike_by_as_much_as_pytorch_s(
 @pytest.mark.parametrize("layers", [0, 2])
 def test_codes_before_and_after_the_linear_layers(layers):
     model, images = network(linear_layers=layers), some_images(501)  # more than one part
-    before = shape_codes(model, images, before_linear=True)
-    after = shape_codes(model, images)
+    before = encode_images(drop_linear_layers(model), images)
+    after = encode_images(model, images)
     assert before.shape == after.shape == (501, 32)
     assert before.dtype == after.dtype == np.float32
     with torch.no_grad():
@@ -320,11 +320,12 @@ def test_codes_before_and_after_the_linear_layers(layers):
 
 def test_decoded_codes_are_what_the_network_makes_of_the_images():
     model, images = network(linear_layers=2), some_images(501)
-    found = decoded_shapes(model, shape_codes(model, images))
+    found = decode_codes(model, encode_images(model, images))
+    np.testing.assert_array_equal(reconstruct_images(model, images.numpy()), found)
     assert (found.shape, found.dtype) == (images.shape, np.float32)
     with torch.no_grad():
         np.testing.assert_allclose(found, model(images), atol=1e-6)
-    one = decoded_shapes(model, np.zeros((1, 32)))  # double precision is taken too
+    one = decode_codes(model, np.zeros((1, 32)))  # double precision is taken too
     np.testing.assert_allclose(one[0], model.decode(torch.zeros(1, 32))[0].detach(), atol=1e-6)
 
 
@@ -409,14 +410,14 @@ def test_last_convolution_and_first_of_the_decoder_are_2_by_2_in_disguise():
 
 def test_all_components_change_nothing_and_none_leave_the_mean():
     model = network(linear_layers=2, latent=6)
-    codes = shape_codes(model, some_images(50))
+    codes = encode_images(model, some_images(50))
     pca, few = pca_from_covariance(codes), codes[:20]
-    none, some, every = cut_codes(model, pca, few, (0, 2, 6))
-    np.testing.assert_allclose(every, decoded_shapes(model, few), atol=1e-6)
-    mean = decoded_shapes(model, codes.mean(axis=0, keepdims=True))
+    none, some, every = truncate_codes(model, pca, few, (0, 2, 6))
+    np.testing.assert_allclose(every, decode_codes(model, few), atol=1e-6)
+    mean = decode_codes(model, codes.mean(axis=0, keepdims=True))
     np.testing.assert_allclose(none, np.repeat(mean, 20, axis=0), atol=1e-6)
     other = PCA(2).fit(codes)
-    wanted = decoded_shapes(model, other.inverse_transform(other.transform(few)))
+    wanted = decode_codes(model, other.inverse_transform(other.transform(few)))
     np.testing.assert_allclose(some, wanted, atol=1e-6)
 
 
@@ -425,15 +426,15 @@ def test_all_components_change_nothing_and_none_leave_the_mean():
 
 @pytest.mark.parametrize("square", ["corner", "centre"])
 def test_halfway_is_the_middle_of_ten_steps_between_neighbours(square):
-    model, images = network(linear_layers=2, he_start=True), some_images(6).numpy()
+    model, images = network(linear_layers=2, he_init=True), some_images(6).numpy()
     found = halfway_quality(model, images, square)
-    codes, shares = shape_codes(model, torch.from_numpy(images)), np.linspace(0, 1, 10)
+    codes, shares = encode_images(model, torch.from_numpy(images)), np.linspace(0, 1, 10)
     for i in range(3):
         straight = codes[2 * i] + shares[:, None] * (codes[2 * i + 1] - codes[2 * i])
-        path = decoded_shapes(model, straight.astype(np.float32))[None]
-        for values, of_paths in zip(found, path_quality(path, shares, square), strict=True):
-            assert values[i] == pytest.approx(of_paths[0, 4:6].mean(), rel=1e-3)
-    assert [values.shape for values in found] == [(3,)] * 3
+        path = decode_codes(model, straight.astype(np.float32))[None]
+        for name, of_paths in vars(summarise_path(path, shares, square)).items():
+            assert getattr(found, name)[i] == pytest.approx(of_paths[0, 4:6].mean(), rel=1e-3)
+    assert [values.shape for values in vars(found).values()] == [(3,)] * 3
 
 
 def test_an_image_without_a_partner_is_refused():

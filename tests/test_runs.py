@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from helpers import manifests, runs
+from helpers.configurations import TrainingOptions
 from helpers.experiments import registry
 from helpers.experiments.__main__ import main
 from helpers.experiments.registry import load_network, run
@@ -25,7 +26,7 @@ from helpers.runs import (
 from helpers.storage import StorageError
 
 
-def toy_network(epochs=3, loss=None, keep=True, **network):
+def toy_network(epochs=3, loss=None, save_weights=True, **network):
     """A run that takes milliseconds; its loss may weigh the size of what comes out."""
     loss = loss or {}
     generator = torch.Generator().manual_seed(0)
@@ -51,14 +52,14 @@ def toy_network(epochs=3, loss=None, keep=True, **network):
     return NetworkRun(
         summary="a toy",
         network={"width": 4, "seed": 0} | network,
-        training={"batch_size": 16, "learning_rate": 0.01, "seed": 0},
+        training=TrainingOptions(batch_size=16, learning_rate=0.01),
         epochs=epochs,
         data={"images": 40},
         build=build,
         prepare=lambda: Prepared(images, {"evaluate": judge, "loss": penalised}, judge),
         loss=loss,
-        half=True,
-        keep=keep,
+        half_precision=True,
+        save_weights=save_weights,
     )
 
 
@@ -109,7 +110,7 @@ def test_raising_the_epochs_continues_and_list_shows_how_far(net, capsys):
     assert (epochs_behind("net"), epochs_behind("other")) == (3, 0)
     assert "3 of 5 epochs" in registry.describe("net")
     assert "not run" in registry.describe("other")
-    continued = run("net", progress=lambda *x: told.append(x))
+    continued = run("net", progress=lambda *_: lambda *x: told.append(x))
     assert [done for done, share, _ in told if share == 0] == [4, 5]
     assert "run, 5 epochs" in registry.describe("net")
     use_folder(net / "straight", net=toy_network(epochs=5))
@@ -316,7 +317,7 @@ def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
 
 
 def test_weights_that_are_not_kept_leave_a_manifest_only(net):
-    registry.NETWORKS["net"] = toy_network(keep=False)
+    registry.NETWORKS["net"] = toy_network(save_weights=False)
     manifest = run("net")
     assert "checkpoint" not in manifest
     assert not checkpoint_path("net").exists()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from helpers.configurations import TrainingOptions
 from helpers.storage import StorageError
 from helpers.training import (
+    Training,
     adam,
     best_device,
     evaluated,
     learning_rate_share,
+    learning_rates,
     load_state,
     reconstruction_loss,
     save_state,
@@ -28,7 +32,7 @@ from helpers.training import (
     train,
 )
 
-OPTIONS = {"batch_size": 16, "learning_rate": 1e-2, "weight_decay": 1e-3, "seed": 5}
+OPTIONS = TrainingOptions(batch_size=16, learning_rate=1e-2, weight_decay=1e-3, seed=5)
 
 
 def network(seed=0):
@@ -62,7 +66,8 @@ def same(a, b):
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_same_as_a_bare_loop_bit_by_bit(images, channels_last):
     model, bare = network(), network()
-    history = train(model, images, epochs=3, channels_last=channels_last, **OPTIONS)
+    options = replace(OPTIONS, channels_last=channels_last)
+    history = train(model, images, options, epochs=3).history
     layout = torch.channels_last if channels_last else torch.contiguous_format
     bare.to(memory_format=layout)
     optimizer = torch.optim.Adam(bare.parameters(), lr=1e-2, weight_decay=1e-3, fused=True)
@@ -102,16 +107,16 @@ def test_adam_in_one_pass_is_adam_but_for_rounding(images):
 
 def test_adam_weighs_down_the_weights_by_what_it_is_told(images):
     model, other = network(), network()
-    train(model, images, epochs=2, **OPTIONS)
-    train(other, images, epochs=2, **OPTIONS | {"weight_decay": 1.0})
+    train(model, images, OPTIONS, epochs=2)
+    train(other, images, replace(OPTIONS, weight_decay=1.0), epochs=2)
     sizes = [sum(p.detach().square().sum() for p in m.parameters()) for m in (model, other)]
     assert sizes[1] < 0.9 * sizes[0]
 
 
 def test_memory_layout_changes_rounding_only(images):
     model, other = network(), network()
-    train(model, images, epochs=1, **OPTIONS)
-    train(other, images, epochs=1, channels_last=True, **OPTIONS)
+    train(model, images, OPTIONS, epochs=1)
+    train(other, images, replace(OPTIONS, channels_last=True), epochs=1)
     for a, b in zip(model.parameters(), other.parameters(), strict=True):
         # Adam's first steps have the size of the learning rate, whatever the gradient
         torch.testing.assert_close(a, b, rtol=0, atol=5 * 1e-2 / 10)
@@ -121,14 +126,14 @@ def test_same_arguments_same_weights_and_another_seed_others(images):
     first, second, third = network(), network(), network()
     for model, seed in ((first, 5), (second, 5), (third, 6)):
         torch.rand(3)  # PyTorch's own state has no say
-        train(model, images, epochs=2, **OPTIONS | {"seed": seed})
+        train(model, images, replace(OPTIONS, seed=seed), epochs=2)
     assert same(first, second)
     assert not same(first, third)
 
 
 def test_nothing_seeds_globally(images):
     before = torch.random.get_rng_state()
-    train(network(), images, epochs=1, **OPTIONS)
+    train(network(), images, OPTIONS, epochs=1)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -152,8 +157,8 @@ def test_any_loss_is_minimised(images):
         )
 
     free, held = network(), network()
-    train(free, images, epochs=5, **OPTIONS)
-    train(held, images, epochs=5, loss=penalised, **OPTIONS)
+    train(free, images, OPTIONS, epochs=5)
+    train(held, images, OPTIONS, epochs=5, loss=penalised)
     sizes = [sum(float(p.detach().square().sum()) for p in m.parameters()) for m in (free, held)]
     assert sizes[1] < 0.5 * sizes[0]
 
@@ -166,7 +171,7 @@ def test_evaluation_joins_the_history_in_evaluation_mode_without_gradients(image
         return {"spectrum": [1.0, 0.5], "test": float(mse_loss(model(images), images))}
 
     model = network()
-    history = train(model, images, epochs=2, evaluate=evaluate, **OPTIONS)
+    history = train(model, images, OPTIONS, epochs=2, evaluate=evaluate).history
     assert seen == [(False, False)] * 2
     assert [row["epoch"] for row in history] == [0, 1]
     assert history[1]["spectrum"] == [1.0, 0.5]
@@ -175,15 +180,15 @@ def test_evaluation_joins_the_history_in_evaluation_mode_without_gradients(image
 
 def test_evaluation_does_not_change_training(images):
     plain, watched = network(), network()
-    train(plain, images, epochs=2, **OPTIONS)
-    train(watched, images, epochs=2, evaluate=lambda m: {"x": float(m(images).mean())}, **OPTIONS)
+    train(plain, images, OPTIONS, epochs=2)
+    train(watched, images, OPTIONS, epochs=2, evaluate=lambda m: {"x": float(m(images).mean())})
     assert same(plain, watched)
 
 
 def test_progress_is_told_with_losses(images, monkeypatch):
     monkeypatch.setattr("helpers.training.TELL_EVERY", math.inf)
     told = []
-    train(network(), images, epochs=2, progress=lambda *x: told.append(x), **OPTIONS)
+    train(network(), images, OPTIONS, epochs=2, progress=lambda *x: told.append(x))
     assert [(done, share) for done, share, _ in told] == [(1, 0.0), (2, 0.0)]
     assert set(told[0][2]) == {"epoch", "train_loss"}
 
@@ -191,7 +196,7 @@ def test_progress_is_told_with_losses(images, monkeypatch):
 def test_progress_within_an_epoch(images, monkeypatch):
     monkeypatch.setattr("helpers.training.TELL_EVERY", -1)
     told = []
-    train(network(), images, epochs=1, progress=lambda *x: told.append(x), **OPTIONS)
+    train(network(), images, OPTIONS, epochs=1, progress=lambda *x: told.append(x))
     assert [share for _, share, _ in told] == [0.2, 0.4, 0.6, 0.8, 1.0, 0.0]
     assert all(losses["train_loss"] > 0 for *_, losses in told)
 
@@ -214,14 +219,27 @@ def test_one_cycle_rises_falls_and_stays():
     assert rates[100:] == pytest.approx([0.001] * 31)
 
 
+def test_each_step_has_the_rate_of_the_schedule_also_when_a_run_goes_on(images):
+    options = replace(OPTIONS, schedule="one-cycle", schedule_epochs=4)
+    for first in (0, 5):
+        optimizer = adam(network(), options.learning_rate)
+        schedule, found = learning_rates(optimizer, options, steps=5, first=first), []
+        for _ in range(20 - first):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        shares = [learning_rate_share("one-cycle", step / 20) for step in range(first, 20)]
+        assert found == [options.learning_rate * share for share in shares]
+
+
 def test_rate_reaches_the_optimiser(images):
     # a rate of 0.1 % at the end hardly moves the weights any more
-    one_cycle = {"schedule": "one-cycle", "schedule_epochs": 2}
+    one_cycle = replace(OPTIONS, schedule="one-cycle", schedule_epochs=2)
     model = network()
-    train(model, images, epochs=2, **OPTIONS, **one_cycle)
+    train(model, images, one_cycle, epochs=2)
     after_two = [p.detach().clone() for p in model.parameters()]
     longer = network()
-    train(longer, images, epochs=3, **OPTIONS, **one_cycle)
+    train(longer, images, one_cycle, epochs=3)
     for a, b in zip(after_two, longer.parameters(), strict=True):
         assert float((a - b).detach().abs().max()) < 5 * 1e-2 * 0.001 * 1.5
 
@@ -233,14 +251,15 @@ def test_rate_reaches_the_optimiser(images):
     ("changed", "words"),
     [
         ({"epochs": -1}, "epochs must be ≥ 0"),
-        ({"batch_size": 0}, "batch_size ≥ 1, got epochs=1, batch_size=0"),
+        ({"batch_size": 0}, "batch_size must be ≥ 1, got 0"),
         ({"schedule": "cosine"}, "'constant' or 'one-cycle', got 'cosine'"),
         ({"schedule": "one-cycle"}, "needs schedule_epochs"),
     ],
 )
 def test_arguments_out_of_range_are_named(images, changed, words):
+    options = {name: value for name, value in changed.items() if name != "epochs"}
     with pytest.raises(ValueError, match=words):
-        train(network(), images, **{"epochs": 1, **OPTIONS, **changed})
+        train(network(), images, replace(OPTIONS, **options), epochs=changed.get("epochs", 1))
 
 
 @pytest.mark.parametrize(
@@ -248,17 +267,17 @@ def test_arguments_out_of_range_are_named(images, changed, words):
 )
 def test_images_must_be_floats(bad):
     with pytest.raises(ValueError, match="floating-point tensor"):
-        train(network(), bad, epochs=1, **OPTIONS)
+        train(network(), bad, OPTIONS, epochs=1)
 
 
 def test_loss_that_runs_away_is_an_error(images):
     with pytest.raises(FloatingPointError, match="has become nan; lower the learning rate"):
-        train(network(), images * math.nan, epochs=1, **OPTIONS)
+        train(network(), images * math.nan, OPTIONS, epochs=1)
 
 
 def test_best_device_can_be_used(images):
     assert best_device() in ("cuda", "mps", "cpu")
-    history = train(network(), images, epochs=1, device=best_device(), **OPTIONS)
+    history = train(network(), images, OPTIONS, epochs=1, device=best_device()).history
     assert math.isfinite(history[0]["train_loss"])
 
 
@@ -268,15 +287,11 @@ def test_best_device_can_be_used(images):
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("first", [1, 3])
 def test_raising_the_epochs_goes_on_as_if_never_stopped(images, tmp_path, first, channels_last):
-    options = OPTIONS | {
-        "channels_last": channels_last,
-        "schedule": "one-cycle",
-        "schedule_epochs": 4,
-    }
+    options = replace(OPTIONS, channels_last=channels_last, schedule="one-cycle", schedule_epochs=4)
     straight, stopped, resumed = network(), network(), network(seed=9)
-    expected = train(straight, images, epochs=4, **options)
-    train(stopped, images, epochs=first, state=tmp_path / "state", **options)
-    history = train(resumed, images, epochs=4, state=tmp_path / "state", **options)
+    expected = train(straight, images, options, epochs=4).history
+    train(stopped, images, options, epochs=first, state=tmp_path / "state")
+    history = train(resumed, images, options, epochs=4, state=tmp_path / "state").history
     assert history == expected
     assert same(straight, resumed)
 
@@ -284,33 +299,33 @@ def test_raising_the_epochs_goes_on_as_if_never_stopped(images, tmp_path, first,
 def test_a_finished_run_is_not_repeated_nor_shortened(images, tmp_path):
     state = tmp_path / "state"
     model, again = network(), network(seed=9)
-    history = train(model, images, epochs=2, state=state, **OPTIONS)
+    history = train(model, images, OPTIONS, epochs=2, state=state).history
     before = state.read_bytes()
-    assert train(again, images, epochs=2, state=state, **OPTIONS) == history
+    assert train(again, images, OPTIONS, epochs=2, state=state).history == history
     assert same(model, again)
     assert state.read_bytes() == before
     with pytest.raises(StorageError, match="has 2 epochs already, more than 1"):
-        train(network(), images, epochs=1, state=state, **OPTIONS)
+        train(network(), images, OPTIONS, epochs=1, state=state)
 
 
 def test_state_of_another_configuration_or_network_is_refused(images, tmp_path):
     state = tmp_path / "state"
-    train(network(), images, epochs=1, state=state, configuration={"seed": 5}, **OPTIONS)
+    train(network(), images, OPTIONS, epochs=1, state=state, configuration={"seed": 5})
     with pytest.raises(StorageError, match=r"seed is 5, expected 6\.\nRemove it"):
-        train(network(), images, epochs=2, state=state, configuration={"seed": 6}, **OPTIONS)
+        train(network(), images, OPTIONS, epochs=2, state=state, configuration={"seed": 6})
     other = nn.Conv2d(1, 1, 3)
     with pytest.raises(StorageError, match="another network"):
-        train(other, images, epochs=2, state=state, configuration={"seed": 5}, **OPTIONS)
+        train(other, images, OPTIONS, epochs=2, state=state, configuration={"seed": 5})
 
 
 def test_damaged_state_is_refused(images, tmp_path):
     state = tmp_path / "state"
-    train(network(), images, epochs=1, state=state, **OPTIONS)
+    train(network(), images, OPTIONS, epochs=1, state=state)
     content = bytearray(state.read_bytes())
     content[-3] ^= 1
     state.write_bytes(content)
     with pytest.raises(StorageError, match=r"is damaged.*\nRemove it to start the run anew"):
-        train(network(), images, epochs=2, state=state, **OPTIONS)
+        train(network(), images, OPTIONS, epochs=2, state=state)
 
 
 def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path):
@@ -319,7 +334,7 @@ def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path
     mse_loss(model(images), images).backward()
     optimizer.step()
     torch.rand(4, generator=generator)
-    record = {"history": [{"train_loss": 0.1}], "timing": [{"seconds": 1.0}]}
+    record = Training([{"train_loss": 0.1}], [{"seconds": 1.0}])
     save_state(path, {}, model, optimizer, generator, record)
     fresh = network(seed=8)
     others = torch.optim.Adam(fresh.parameters()), torch.Generator()
@@ -335,7 +350,7 @@ def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path
 # One interpreter forks: importing torch once for each kill would take a minute.
 
 KILLS = """
-import os, signal, sys
+import dataclasses, os, signal, sys
 from pathlib import Path
 import torch
 from helpers import storage
@@ -377,8 +392,9 @@ def run(state, at=None):
     fsync, replace = os.fsync, os.replace
     storage.os.fsync = lambda *a: (reached("fsync"), fsync(*a))
     storage.os.replace = lambda *a: (replace(*a), reached("replace"))
-    train(network(), images, epochs=4, state=state, loss=loss, schedule="one-cycle",
-          schedule_epochs=4, configuration={}, channels_last=True, **OPTIONS)
+    one_cycle = {"schedule": "one-cycle", "schedule_epochs": 4}
+    options = dataclasses.replace(OPTIONS, channels_last=True, **one_cycle)
+    train(network(), images, options, epochs=4, state=state, loss=loss, configuration={})
 
 def weights(state):
     from helpers.checkpoints import read_tensors

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor
 
 from helpers.autoencoder import ConvolutionalAutoencoder, to_tensor
+from helpers.configurations import TrainingOptions
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.training import adam, seeded, train
 from tests.benchmarks.compare import Result, medians
@@ -48,8 +49,10 @@ def new_model(layout):
 def our_epoch():
     images, _ = load_fashion_mnist("train")
     tensors, model = to_tensor(images[:IMAGES]), seeded(ConvolutionalAutoencoder, 0)
-    options = {"batch_size": BATCH, "learning_rate": RATE, "weight_decay": DECAY}
-    return lambda: train(model, tensors, epochs=1, channels_last=True, **options)
+    options = TrainingOptions(
+        batch_size=BATCH, learning_rate=RATE, weight_decay=DECAY, channels_last=True
+    )
+    return lambda: train(model, tensors, options, epochs=1)
 
 
 def benchmark_loader() -> Result:

@@ -5,6 +5,7 @@ import statistics
 import numpy as np
 import torch
 
+from helpers.configurations import ShapeConfiguration, TrainingOptions
 from helpers.irmae import ShapeAutoencoder, penalised_loss, shape_tensor
 from helpers.shapes import draw_factors, draw_images
 from helpers.training import adam, seeded, train
@@ -24,13 +25,16 @@ def draw(n: int) -> np.ndarray:
 def benchmark_step() -> Result:
     """An epoch as the full runs train, against the same steps without anything around them."""
     images = shape_tensor(draw(BATCH * STEPS))
-    ours, bare = (seeded(lambda: ShapeAutoencoder(linear_layers=LAYERS), 0) for _ in range(2))
+    ours, bare = (
+        seeded(lambda: ShapeAutoencoder(ShapeConfiguration(linear_layers=LAYERS)), 0)
+        for _ in range(2)
+    )
     bare.to(memory_format=torch.channels_last)
     batches = images.to(memory_format=torch.channels_last).split(BATCH)
     optimizer = adam(bare, RATE)
-    options = {"batch_size": BATCH, "learning_rate": RATE, "channels_last": True}
+    options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, channels_last=True)
     times = medians(
-        lambda: train(ours, images, epochs=1, loss=penalised_loss(), **options),
+        lambda: train(ours, images, options, epochs=1, loss=penalised_loss()),
         lambda: bare_epoch(batches, bare, optimizer),
         runs=RUNS,
     )
