@@ -15,6 +15,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -40,7 +41,7 @@ SEPARATORS = {
 }
 SAMPLE_LINES = 50  # from which the separator is found
 QUOTED_LINES = 200  # over which a quoted field may go
-REPORT_EVERY = 500_000  # lines
+REPORT_EVERY = 500_000  # rows
 EXAMPLES = 3  # of lines skipped for one reason
 UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 NOT_TEXT = {
@@ -111,8 +112,6 @@ def text_lines(path: Path, encoding: str | None) -> Iterator[Line]:
             for number, line in enumerate(lines, 1):
                 if not line.isascii():
                     _check_encoded(path, number, line, encoding)
-                if number % REPORT_EVERY == 0:
-                    print(f"{path.name}: {number:,} lines …", flush=True)
                 yield number, line
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -203,9 +202,11 @@ def table_rows(path: Path, options: Options, skipped: Skipped, notes: list[str])
 
     ``notes`` receives how the file was understood, before the first row comes.
     """
-    if is_json(path, options.encoding):
-        return _json_rows(path, options, skipped, notes)
-    return _text_rows(path, options, skipped, notes)
+    read = _json_rows if is_json(path, options.encoding) else _text_rows
+    for count, row in enumerate(read(path, options, skipped, notes), 1):
+        if count % REPORT_EVERY == 0:
+            print(f"{path.name}: {count:,} rows …", flush=True)
+        yield row
 
 
 def _json_rows(path: Path, options: Options, skipped: Skipped, notes: list[str]) -> Iterator:
@@ -293,17 +294,24 @@ def _close_quote(
 ) -> tuple[list[str], int]:
     """Fields of a line with an open quote, and how many of the following lines are part of it.
 
-    If a row that can stand alone comes before the quote is closed, it was no quote but a sign.
+    If a row that can stand alone comes before the quote is closed, it was no quote but a sign; so it
+    was if the line that would close it and the line itself can both stand alone.
     """
+
+    def is_row(fields: list[str]) -> bool:
+        return len(fields) == width and NUMBER.fullmatch(_point(fields[rating])) is not None
+
     alone = _cut(text, separator)
+    whole = is_row(alone)
     for used, (_, line) in enumerate(following, 1):
-        fields = _split(line, separator) or _cut(line, separator)
-        if len(fields) == width and NUMBER.fullmatch(fields[rating].strip()):
-            break
         text += line
-        fields = _split(text, separator) if '"' in line else None
-        if fields is not None:
-            return (fields, used) if len(fields) == width else (alone, 0)
+        joined = _split(text, separator) if '"' in line else None
+        closed = joined is not None and len(joined) == width
+        row = is_row(_split(line, separator) or []) or (whole and is_row(_cut(line, separator)))
+        if row and (whole or not closed):
+            break
+        if joined is not None:
+            return (joined, used) if closed else (alone, 0)
     return alone, 0
 
 
@@ -330,7 +338,7 @@ def find_columns(
         Whether the first row holds headings.
     """
     found = {role: _stated_column(path, first, name) for role, name in stated.items() if name}
-    headings = any(name in first for name in stated.values() if name)
+    headings = any(name and not name.isdecimal() for name in stated.values())
     for role in ROLES:
         if role not in stated:
             known = [(HEADINGS[role].split().index(name), i) for i, name in _known(first, role)]
@@ -356,10 +364,10 @@ def _known(first: list[str], role: str) -> list[tuple[int, str]]:
 
 
 def _stated_column(path: Path, first: list[str], name: str) -> int:
-    if name in first:
-        return first.index(name)
     if name.isdecimal() and 1 <= int(name) <= len(first):
         return int(name) - 1
+    if name in first:
+        return first.index(name)
     raise StorageError(f"{path} has no column {name!r}.{_how(first)}")
 
 
@@ -390,10 +398,15 @@ def _point(text: str) -> str:
 def read_rating(value: object) -> float | None:
     """A finite number from a field; None if it is none."""
     if isinstance(value, str):
-        text = _point(value)
-        value = float(text) if NUMBER.fullmatch(text) else None
+        value = _number(value)
     good = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if good and abs(value) <= sys.float_info.max else None
+
+
+@lru_cache(maxsize=10_000)  # millions of ratings share a few values
+def _number(text: str) -> float | None:
+    text = _point(text)
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 def read_name(value: object) -> str | int | None:

@@ -66,6 +66,8 @@ def test_stated_columns_override_headings_and_positions(tmp_path, file):
         ("d", "c", "4"),
     ]
     assert rows_of(file, "mark,what,who\n4,c,d\n", columns=stated)[0] == [("d", "c", "4")]
+    stated = {"user": "1", "item": "2", "rating": "3"}  # which also stand in the first row
+    assert rows_of(file, "1,2,3\n4,5,4\n", columns=stated)[0] == [("1", "2", "3"), ("4", "5", "4")]
     assert rows_of(file, "a,b,5,9\n", columns={"time": ""})[0] == [("a", "b", "5")]
 
 
@@ -125,6 +127,15 @@ def test_an_open_quote_swallows_no_row(file):
     rows, skipped, _ = rows_of(file, "\n".join(lines) + "\n")
     assert rows == [tuple(line.split("\t")) for line in lines]
     assert skipped == {}
+    rows, skipped, _ = rows_of(file, 'a\tx\t5\nb\t"\t4\nc\t"\t3\nd\t"Heroes\ne\ty\t2\nf\t"z\t1\n')
+    assert rows == [
+        ("a", "x", "5"),
+        ("b", '"', "4"),
+        ("c", '"', "3"),
+        ("e", "y", "2"),
+        ("f", '"z', "1"),
+    ]
+    assert skipped == {"not 3 columns": 1}
 
 
 def test_a_long_open_quote_swallows_no_row(file):
@@ -136,7 +147,12 @@ def test_a_long_open_quote_swallows_no_row(file):
 
 def test_quoted_fields_may_hold_separators_quotes_and_lines(file):
     content = 'text,user,item,rating\n"good, but\n""cold""\n\nhm",ann, "a, b",5\n,bob,c,4\n'
-    assert rows_of(file, content)[0] == [("ann", "a, b", "5"), ("bob", "c", "4")]
+    rows, skipped, _ = rows_of(file, content)
+    assert rows == [("ann", "a, b", "5"), ("bob", "c", "4")]
+    assert skipped == {}
+    rows, skipped, _ = rows_of(file, 'user,item,rating,text\nann,a,5,"b\nc"\nbob,"c\nd",4,\n')
+    assert rows == [("ann", "a", "5"), ("bob", "c\nd", "4")]
+    assert skipped == {}
 
 
 def test_lines_of_another_width_are_counted(file):
@@ -240,7 +256,7 @@ def test_packed_files_are_read_as_they_are(file, pack):
 def test_progress_is_shown(file, monkeypatch, capsys):
     monkeypatch.setattr(rating_rows, "REPORT_EVERY", 2)
     rows_of(file, "a,b,5\n" * 5)
-    assert "ratings.txt: 4 lines …" in capsys.readouterr().out
+    assert "ratings.txt: 4 rows …" in capsys.readouterr().out
 
 
 # ---- JSON lines
