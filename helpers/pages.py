@@ -75,6 +75,15 @@ solutions, and each page has a link to its notebook, to be run with `make lab`.
 ```
 """
 
+MODULE = """# {title}
+
+```{{eval-rst}}
+.. automodule:: {name}
+   :members:
+   :exclude-members: set
+```
+"""
+
 
 def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> Path:
     """Write all pages.
@@ -136,7 +145,7 @@ def write_source(notebooks: Path, source: Path) -> None:
     modules = module_names()
     for name in modules:
         title = name.removeprefix("helpers.").replace(".", "/") + ".py"
-        text = f"# {title}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
+        text = MODULE.format(title=title, name=name)
         (source / "functions" / f"{name}.md").write_text(text, encoding="utf-8")
     index = INDEX.format(
         title=TITLE,

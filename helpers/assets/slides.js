@@ -4,6 +4,7 @@
   const HEIGHT = 720;
   const isHeading = block => /^H[1-6]$/.test(block.tagName) ||
     block.tagName === "P" && block.textContent === block.querySelector("strong")?.textContent;
+  const leads = block => isHeading(block) || block.tagName === "DETAILS";
   const tall = slide => slide.getBoundingClientRect().height > HEIGHT;
 
   const newSlide = (stack, title) => {
@@ -57,8 +58,8 @@
       if (/^H[12]$/.test(block.tagName)) title = block.textContent;
       slide.append(block);
       if (!tall(slide)) continue;
-      const moved = [block];  // with the heading right before it, which never stands last
-      while (moved[0].previousElementSibling && isHeading(moved[0].previousElementSibling))
+      const moved = [block];  // with its heading and its folded code, which never stand alone
+      while (moved[0].previousElementSibling && leads(moved[0].previousElementSibling))
         moved.unshift(moved[0].previousElementSibling);
       if (moved[0].previousElementSibling?.matches(":not(.again)")) {  // something stays
         slide = newSlide(stack, isHeading(moved[0]) && /^H/.test(moved[0].tagName) ? "" : title);
