@@ -134,6 +134,8 @@ def test_growth_follows_the_closed_form(depth, start):
     mark = right.get_lines()[3].get_ydata()[0]
     assert time_to_reach(10**mark, 2, start, depth) == pytest.approx(half, rel=0.01)
     assert f"Depth {depth}, start {start:g}" in picture.alt
+    (label,) = right.texts
+    assert f"the second is {label.get_text().removesuffix(' × start')} times its" in picture.alt
 
 
 def over_matrices(table):

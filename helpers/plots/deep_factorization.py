@@ -229,12 +229,12 @@ def plot_growth(targets: Sequence[float], depth: int, init: float) -> Picture:
     """
     half = float(time_to_reach(targets[0] / 2, targets[0], init, depth))
     second = value_at(half, targets[1], init, depth)
-    times = f"{float(f'{second / init:.2g}'):,g}"
+    grown = f"{float(f'{second / init:.2g}'):,g}"
     picture = new_picture(
         f"Depth {depth}, start {init:g}: singular values of target "
         + ", ".join(f"{target:g}" for target in targets)
         + " against time, on a linear and on a logarithmic axis. When the first is half grown, the "
-        f"second is {times} times its start.",
+        f"second is {grown} times its start.",
         height=4.0,
         layout=None,
     )
@@ -250,7 +250,7 @@ def plot_growth(targets: Sequence[float], depth: int, init: float) -> Picture:
         left.text(4.45, target + 0.06, f"{target:g}", color=color, weight="bold", ha="right")
     right.plot(1, np.log10(second), color=BLACK, marker="o", markersize=10)
     right.text(
-        1.15, np.log10(second), f"{times} × start", va="top", weight="bold", path_effects=[WHITE]
+        1.15, np.log10(second), f"{grown} × start", va="top", weight="bold", path_effects=[WHITE]
     )
     powers = range(int(np.floor(np.log10(init))), 1)
     right.set_yticks(powers, [f"{10.0**p:g}" for p in powers])
