@@ -140,7 +140,7 @@ def write_source(notebooks: Path, source: Path) -> None:
     solutions = sorted((notebooks / "solutions").glob("*.ipynb"))
     for path in solutions:
         download = f"../notebooks/exercises/{path.name}"
-        page = page_of(folded(nbformat.read(path, as_version=4)), download)
+        page = page_of(fold_solutions(nbformat.read(path, as_version=4)), download)
         _write(source / "exercises" / path.name, page)
     modules = module_names()
     for name in modules:
@@ -167,7 +167,7 @@ def page_of(notebook: NotebookNode, download: str) -> NotebookNode:
     return notebook
 
 
-def folded(solutions: NotebookNode) -> NotebookNode:
+def fold_solutions(solutions: NotebookNode) -> NotebookNode:
     """Exercises whose solutions show when a reader asks for them."""
     for cell in solutions.cells:
         if "solution" in cell.metadata.get("tags", []):

@@ -24,7 +24,7 @@ def test_a_page_links_to_its_notebook_and_to_exercises_that_hide_solutions():
 
 
 def test_solutions_are_folded_and_checks_are_not():
-    tags = [cell.metadata.get("tags", []) for cell in pages.folded(notebook()).cells]
+    tags = [cell.metadata.get("tags", []) for cell in pages.fold_solutions(notebook()).cells]
     assert tags == [[], ["solution", "hide-input"], []]
 
 
