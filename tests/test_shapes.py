@@ -294,25 +294,25 @@ def path_of(*factors):
 
 def test_a_path_of_shapes_has_no_distance_and_all_its_energy():
     path = path_of({"x": 9}, {"x": 13}, {"x": 17})
-    distances, energies, _ = summarise_path(path, np.array([0, 0.5, 1]))
-    np.testing.assert_allclose(distances, 0, atol=1e-6)
-    np.testing.assert_allclose(energies, 1, rtol=1e-6)
+    found = summarise_path(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+    np.testing.assert_allclose(found.energy, 1, rtol=1e-6)
 
 
 def test_a_shape_that_fades_keeps_its_form_and_loses_energy():
     path = path_of({}, {"red": 0.5, "green": 0.25, "blue": 0.125}, {})
-    distances, energies, _ = summarise_path(path, np.array([0, 0.5, 1]))
-    np.testing.assert_allclose(distances, 0, atol=1e-6)
-    np.testing.assert_allclose(energies, [[1, 0.25, 1]], rtol=1e-6)
+    found = summarise_path(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+    np.testing.assert_allclose(found.energy, [[1, 0.25, 1]], rtol=1e-6)
 
 
 def test_half_of_each_of_two_shapes_is_no_shape():
     """Two equal circles apart: the better of them leaves the other, half of the energy."""
     near, far = image(CIRCLE | {"x": 8}), image(CIRCLE | {"x": 22})
     path = np.stack([near, (near + far) / 2, far])[None]
-    distances, energies, _ = summarise_path(path, np.array([0, 0.5, 1]))
-    np.testing.assert_allclose(distances, [[0, 0.5, 0]], atol=1e-5)
-    np.testing.assert_allclose(energies, [[1, 0.5, 1]], rtol=1e-5)
+    found = summarise_path(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(found.distance, [[0, 0.5, 0]], atol=1e-5)
+    np.testing.assert_allclose(found.energy, [[1, 0.5, 1]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("square", SQUARES)
@@ -325,16 +325,16 @@ def test_true_shapes_between_two_have_every_factor_in_between(square):
     three = {"kind": 1, "size": 7, "x": 20, "y": 12, "red": 0.65, "green": 0.25, "blue": 0}
     for image, factors in zip(found, (first, quarter, three, last), strict=True):
         np.testing.assert_allclose(image, draw_images(factors, square)[0], rtol=1e-6)
-    distances, energies, _ = summarise_path(found[None], shares, square)
-    np.testing.assert_allclose(distances, 0, atol=1e-6)
-    assert (energies[0, 1:3] < 1).all()
+    found = summarise_path(found[None], shares, square)
+    np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+    assert (found.energy[0, 1:3] < 1).all()
 
 
 def test_energy_is_compared_with_the_line_between_the_ends():
     path = path_of({"size": 3}, {"size": 3}, {"size": 8})
-    _, energies, _ = summarise_path(path, np.array([0, 0.5, 1]))
+    found = summarise_path(path, np.array([0, 0.5, 1]))
     small, large = (np.sum(path[0, i] ** 2) for i in (0, 2))
-    np.testing.assert_allclose(energies[0, 1], small / ((small + large) / 2), rtol=1e-5)
+    np.testing.assert_allclose(found.energy[0, 1], small / ((small + large) / 2), rtol=1e-5)
 
 
 def test_hues_wander_where_a_colour_leaves_the_line_between_the_ends():
@@ -345,7 +345,7 @@ def test_hues_wander_where_a_colour_leaves_the_line_between_the_ends():
         ({"red": 0.8, "green": 0.4, "blue": 0.1}, (0.3**2 + 0.3**2) ** 0.5),
     ):
         path = path_of(ends[0], middle, ends[1])
-        _, _, hues = summarise_path(path, np.array([0, 0.5, 1]))
+        hues = summarise_path(path, np.array([0, 0.5, 1])).hue
         np.testing.assert_allclose(hues, [[0, wanted, 0]], atol=1e-5)
 
 
@@ -353,16 +353,16 @@ def test_what_is_drawn_is_judged_and_black_is_no_shape():
     path = path_of({}, {}, {})
     path[0, 1] = 0
     path[0, 2] += np.where(path[0, 2] == 0, -0.3, 0)  # below black: not seen
-    distances, energies, _ = summarise_path(path, np.array([0, 0.5, 1]))
-    np.testing.assert_allclose(distances, [[0, 1, 0]], atol=1e-6)
-    np.testing.assert_allclose(energies, [[1, 0, 1]], rtol=1e-6)
+    found = summarise_path(path, np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(found.distance, [[0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(found.energy, [[1, 0, 1]], rtol=1e-6)
 
 
 def test_paths_are_judged_by_their_own_reading_of_a_square():
     path = np.stack([image(SQUARE, "centre")] * 2)[None]
     shares = np.array([0, 1])
-    assert summarise_path(path, shares, "centre")[0].max() < 1e-6
-    assert summarise_path(path, shares, "corner")[0].min() > 0.01
+    assert summarise_path(path, shares, "centre").distance.max() < 1e-6
+    assert summarise_path(path, shares, "corner").distance.min() > 0.01
 
 
 # ---- errors of grey and of hue

@@ -1,8 +1,7 @@
 """What is drawn of a live training isn't compared; an assertion beside it stops a broken one."""
 
-from dataclasses import replace
-
 import ast
+from dataclasses import replace
 
 import matplotlib
 import pytest
