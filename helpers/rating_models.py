@@ -13,10 +13,10 @@ import scipy.stats
 from numba import njit, prange
 from scipy.sparse import csr_array
 
-from helpers.ratings import Ratings, to_csr
+from helpers.ratings import STARS, Ratings, to_csr
 from helpers.ridge import fast_ridge_rows, ridge_rows
 
-MIN_STARS, MAX_STARS = 1, 5
+MIN_STARS, MAX_STARS, _ = STARS
 
 
 @dataclass(frozen=True)
