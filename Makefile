@@ -10,7 +10,7 @@ NEEDED_GB := 9
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
 lab: $(READY) ## set up if needed, then open the course in JupyterLab
 	@$(LAB) $(if $(HEADLESS),--no-browser) $(if $(ROOT),--allow-root)
@@ -18,6 +18,9 @@ lab: $(READY) ## set up if needed, then open the course in JupyterLab
 test: $(READY) ## set up if needed, then run every test and every notebook
 	$(PY) -m pytest tests --cov=helpers --cov-fail-under=95
 	$(PY) -m pytest -p tests.notebooks.pictures notebooks
+
+test-all: test ## and what takes longer: the path of 45 minutes of each chapter by itself
+	$(PY) -m pytest tests -m thorough
 
 run: $(READY) ## execute all notebooks and save them with their outputs
 	$(PY) -m helpers.notebooks
@@ -73,4 +76,4 @@ $(READY): pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check --editable '.[site]'
 	@touch $@
 
-.PHONY: help lab test run portable data slides pages benchmark lint clean
+.PHONY: help lab test test-all run portable data slides pages benchmark lint clean

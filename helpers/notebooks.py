@@ -55,6 +55,18 @@ def executed(path: Path) -> str:
         If a cell fails; the file is left as it was.
     """
     notebook = nbformat.read(path, as_version=4)
+    run(notebook, path.parent)
+    return nbformat.writes(tidy(notebook)) + "\n"
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run all cells of a notebook in a fresh kernel that stands in ``folder``; outputs go into it.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell fails.
+    """
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
@@ -62,10 +74,9 @@ def executed(path: Path) -> str:
         record_timing=False,
         coalesce_streams=True,  # how print's lines are parted depends on the moment
         store_widget_state=False,
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
-    return nbformat.writes(tidy(notebook)) + "\n"
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

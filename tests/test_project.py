@@ -156,6 +156,7 @@ def test_make_alone_lists_the_commands(checkout):
         "help",
         "lab",
         "test",
+        "test-all",
         "run",
         "portable",
         "data",

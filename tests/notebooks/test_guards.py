@@ -14,6 +14,7 @@ from helpers.notebooks import (
     tidy,
 )
 from tests.notebooks import guards
+from tests.notebooks.paths import minutes
 
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
@@ -42,6 +43,38 @@ def test_guard_notices_a_missing_and_an_old_cover(tmp_path):
     cover_path(path).parent.mkdir(parents=True)
     cover_path(path).write_bytes(cover(notebook))
     assert guards.chapters_have_a_cover(path, notebook) == []
+
+
+def test_guard_notices_a_path_that_is_too_long_or_leans_on_what_is_left_out(tmp_path):
+    path, notebook = tmp_path / "notebooks" / "01_good.ipynb", good_notebook()
+    notebook.cells[1].source = "from x import draw"
+    notebook.cells[2].source = "five = draw(len('five'))"
+    assert guards.path_fits(path, notebook) == []
+    notebook.cells.append(new_code_cell("print(five)"))
+    assert guards.path_runs_by_itself(path, notebook) == []
+    notebook.cells[1].metadata["tags"] = ["if-time"]
+    faults = guards.path_runs_by_itself(path, notebook)
+    assert faults == ["cell c2 needs draw, which the path doesn't define"]
+    notebook.cells[2].metadata["tags"] = ["if-time"]
+    faults = guards.path_runs_by_itself(path, notebook)
+    assert faults == [f"cell {notebook.cells[3].id} needs five, which the path doesn't define"]
+    notebook.cells[0].source = "word " * 130 * 45
+    assert guards.path_fits(path, notebook) == ["the path takes 46 minutes, more than 45"]
+    assert guards.path_fits(path.parent.parent / "solutions" / path.name, notebook) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (new_markdown_cell("one two $x = 1$ three " * 65), 2.0),
+        (new_code_cell("1 + 1"), 0.7),
+        (new_code_cell("draw()", outputs=[picture()]), 1.7),
+        (new_markdown_cell("one " * 130, metadata={"tags": ["derivation"]}), 3.0),
+        (new_markdown_cell("one " * 130, metadata={"tags": ["if-time"]}), 0.0),
+    ],
+)
+def test_minutes_of_a_path(part, expected):
+    assert minutes(new_notebook(cells=[part])) == pytest.approx(expected)
 
 
 def test_guard_notices_missing_and_old_exercises(tmp_path):

@@ -1,0 +1,1 @@
+"""What the exercises' checks ask: a file for each chapter."""

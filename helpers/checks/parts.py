@@ -1,0 +1,68 @@
+"""What the checks of exercises are made of: say what is wrong, and print both numbers when all is well."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class WrongAnswer(AssertionError):
+    """An answer that is not right yet; a notebook shows its message alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Not yet: {self}"]
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise unless a condition holds.
+
+    Parameters
+    ----------
+    condition : bool
+    message : str
+        What is wrong with the answer, and what to look at; not the answer itself.
+
+    Raises
+    ------
+    WrongAnswer
+        With this message, if the condition doesn't hold.
+    """
+    if not condition:
+        raise WrongAnswer(message)
+
+
+def check_array(name: str, answer: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """An answer as an array of floats, if it has this shape and is finite.
+
+    Parameters
+    ----------
+    name : str
+        What the exercise calls the answer.
+    answer : array_like
+        Anything that NumPy takes for numbers: arrays of any type, lists, tensors on the CPU.
+    shape : tuple of int
+        The shape asked for; () for a number.
+
+    Returns
+    -------
+    ndarray of float64, with this shape
+
+    Raises
+    ------
+    WrongAnswer
+        If the answer holds no numbers, has another shape, or holds NaN or infinity.
+    """
+    try:
+        array = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise WrongAnswer(f"{name} should hold numbers; it is {type(answer).__name__}.") from None
+    words = f"{name} should have the shape {shape}; it has {array.shape}"
+    turned = len(shape) > 1 and array.shape == shape[::-1] != shape
+    require(
+        array.shape == shape, f"{words}: rows and columns are swapped." if turned else f"{words}."
+    )
+    require(bool(np.isfinite(array).all()), f"{name} holds NaN or infinity.")
+    return array
+
+
+def passed(message: str) -> None:
+    """Print that a check has passed, and what was compared."""
+    print(f"✓ {message}")
