@@ -18,7 +18,9 @@ from helpers.manifests import load_manifest
 from helpers.shapes import SHAPE_PARTS, SQUARES, grey_and_hue_errors, shape_images
 from helpers.training import train
 
-EARLY = ("-early", "-again", "-orthogonal", "-narrow", "ae-small", "-0.56", "-0.32", "-0.18")
+EARLY = ("-early", "-again", "-orthogonal", "-narrow", "-0.56", "-0.32", "-0.18")
+EARLY += ("corner-ae-small", "centre-irmae-2-small")
+KEPT = ("ae-authors", "irmae-2-authors", "irmae-4-authors", "irmae-2-small", "irmae-4-small")
 
 
 def test_runs_of_shapes_are_the_paper_s():
@@ -41,12 +43,13 @@ def test_runs_of_shapes_are_the_paper_s():
         )
         assert small == 2 * authors
         missing = 32 - spec.network.get("latent", 32)  # each a kernel into the code and one out
-        count = 1_642_467 - missing * (2 * 256 * 4**2 + 1) + 32**2 * len(model.linear)
+        bias = 32 * spec.network.get("bias", False)
+        count = 1_642_467 - missing * (2 * 256 * 4**2 + 1) + (32**2 + bias) * len(model.linear)
         assert parameter_count(model) == count - authors * 2 * 32 * 256 * (4**2 - 2**2)
         assert spec.configuration.get("loss", {}) == spec.loss
     assert {name for name, run in shapes.items() if run.save_weights} == {
         f"shapes-{square}-{model}" for square in SQUARES for model in irmae_runs.SHAPE_MODELS
-    }
+    } | {f"shapes-corner-{model}" for model in KEPT}
 
 
 def is_convolution(layer):
@@ -55,7 +58,13 @@ def is_convolution(layer):
 
 def test_small_starts_have_codes_of_one_variance():
     variances = {}
-    for name in ("irmae-2-small", "irmae-4-small", "ae-small", "irmae-2"):
+    for name in (
+        "irmae-2-small",
+        "irmae-4-small",
+        "irmae-4-small-orthogonal",
+        "ae-small",
+        "irmae-2",
+    ):
         spec = NETWORKS[f"shapes-corner-{name}"]
         judged = irmae_runs.judge_shapes(
             spec.build(**spec.network), shape_images("corner", "validation", 2000)

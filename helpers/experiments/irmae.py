@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SHAPES_JUDGED = 2_000  # validation images after each epoch
 SHAPES_NETWORK = ShapeConfiguration(he_init=True, relu_at_code=False)  # by shapes-starts
 AUTHORS_NETWORK = ShapeConfiguration(relu_at_code=False, small_kernels=True)
+SMALL_2 = replace(SHAPES_NETWORK, init_gain=0.1)  # total variance of the code 4e-6 before training
+SMALL_4 = replace(SHAPES_NETWORK, init_gain=0.42)  # the same, with four linear layers
 AS_WRITTEN = ShapeConfiguration()
 SHAPES_TRAINING = TrainingOptions(batch_size=32, learning_rate=1e-4, channels_last=True)
 SHAPES_EPOCHS = 100
@@ -51,33 +53,52 @@ SHAPE_MODELS = {
     "irmae-4": {"linear_layers": 4, "loss": {}},
 }
 EARLY, AGAIN = {"epochs": SHAPES_EARLY}, {"epochs": SHAPES_EARLY, "seed": 1}
-SHAPE_COMPARISONS = {  # squares by their corner: a model, and what differs from its full run
-    "ae-early": ("ae", EARLY),
-    "ae-again": ("ae", AGAIN),
-    "ae-as-written": ("ae", {"network": AS_WRITTEN}),
-    "ae-narrow": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, latent=10)}),
-    "irmae-2-early": ("irmae-2", EARLY),
-    "irmae-2-again": ("irmae-2", AGAIN),
-    "irmae-2-as-written": ("irmae-2", {"network": AS_WRITTEN}),
-    "irmae-4-orthogonal": (
+KEPT = {"save_weights": True}
+SHAPE_COMPARISONS = {  # a model, and what differs from its full run
+    "corner-ae-early": ("ae", EARLY),
+    "corner-ae-again": ("ae", AGAIN),
+    "corner-ae-as-written": ("ae", {"network": AS_WRITTEN}),
+    "corner-ae-narrow": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, latent=10)}),
+    "corner-irmae-2-early": ("irmae-2", EARLY),
+    "corner-irmae-2-again": ("irmae-2", AGAIN),
+    "corner-irmae-2-as-written": ("irmae-2", {"network": AS_WRITTEN}),
+    "corner-irmae-4-orthogonal": (
         "irmae-4",
         EARLY | {"network": replace(SHAPES_NETWORK, orthogonal=True)},
     ),
-    # the authors' code, as it is
-    "ae-authors": ("ae", {"network": AUTHORS_NETWORK}),
-    "irmae-2-authors": ("irmae-2", {"network": AUTHORS_NETWORK}),
-    "irmae-4-authors": ("irmae-4", {"network": AUTHORS_NETWORK}),
-    # one thing changed: how large the code is before training: total variance 4e-6
-    "irmae-2-small": ("irmae-2", {"network": replace(SHAPES_NETWORK, init_gain=0.1)}),
+    # the authors' code, as it is, and penalties where the paper's curves are
+    "corner-ae-authors": ("ae", {"network": AUTHORS_NETWORK} | KEPT),
+    "corner-irmae-2-authors": ("irmae-2", {"network": AUTHORS_NETWORK} | KEPT),
+    "corner-irmae-4-authors": ("irmae-4", {"network": AUTHORS_NETWORK} | KEPT),
     **{
-        f"irmae-2-start-{factor}": (
+        f"corner-ae-{norm.lower()}-authors": (
+            "ae",
+            {"network": AUTHORS_NETWORK, "loss": {"norm": norm, "weight": 1e-5}},
+        )
+        for norm in ("L1", "L2")
+    },
+    # one thing changed: how large the code is before training
+    "corner-irmae-2-small": ("irmae-2", {"network": SMALL_2} | KEPT),
+    **{
+        f"corner-irmae-2-start-{factor}": (
             "irmae-2",
             EARLY | {"network": replace(SHAPES_NETWORK, init_gain=factor)},
         )
         for factor in (0.56, 0.32, 0.18)
     },
-    "irmae-4-small": ("irmae-4", {"network": replace(SHAPES_NETWORK, init_gain=0.42)}),
-    "ae-small": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, code_gain=0.0034)}),
+    "corner-irmae-4-small": ("irmae-4", {"network": SMALL_4} | KEPT),
+    "corner-irmae-2-small-again": ("irmae-2", AGAIN | {"network": SMALL_2}),
+    "corner-irmae-4-small-again": ("irmae-4", AGAIN | {"network": SMALL_4}),
+    "centre-irmae-2-small": ("irmae-2", EARLY | {"network": SMALL_2}),
+    # are layers needed, or only a small start? and must they be random?
+    "corner-ae-small": ("ae", EARLY | {"network": replace(SHAPES_NETWORK, code_gain=0.0034)}),
+    "corner-irmae-4-small-orthogonal": (
+        "irmae-4",
+        EARLY | {"network": replace(SMALL_4, orthogonal=True)},
+    ),
+    # the other reading of "centre"; the linear layers of the student's replication have a bias
+    "centre-ae-as-written": ("ae", {"network": AS_WRITTEN}),
+    "centre-irmae-2-as-written": ("irmae-2", {"network": replace(AS_WRITTEN, bias=True)}),
 }
 
 
@@ -194,9 +215,10 @@ def shape_run(
 
 def departures(network: ShapeConfiguration) -> str:
     """How a network differs from those of the other runs, in words."""
-    base = ShapeConfiguration(linear_layers=network.linear_layers)
+    base = ShapeConfiguration(linear_layers=network.linear_layers, bias=network.bias)
     told = {
         ", network as the paper writes it": network == base,
+        ", linear layers with a bias": network.bias,
         ", orthogonal init": network.orthogonal,
         f", a code of {network.latent}": network.latent != base.latent,
         ", the authors' network": network.small_kernels,
@@ -279,8 +301,8 @@ NETWORKS: dict[str, NetworkRun] = {
         for model, options in SHAPE_MODELS.items()
     },
     **{
-        f"shapes-corner-{name}": shape_run(
-            "corner", **SHAPE_MODELS[model], **options, save_weights=False
+        f"shapes-{name}": shape_run(
+            name.split("-")[0], **{"save_weights": False} | SHAPE_MODELS[model] | options
         )
         for name, (model, options) in SHAPE_COMPARISONS.items()
     },
