@@ -28,6 +28,14 @@ run: $(READY) ## execute all notebooks and save them with their outputs
 portable: $(READY) ## run every notebook as other processors would (an hour)
 	$(PY) -m tests.notebooks.portable
 
+oldest: $(READY) ## test with the lowest versions that pyproject.toml admits
+	$(PYTHON) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/oldest/bin/uv pip install --python build/oldest/bin/python --resolution lowest-direct --editable '.[test]'
+	build/oldest/bin/python -m pytest tests --ignore=tests/browser --ignore=tests/notebooks
+	@# its text alone: an older matplotlib sets the letters of a picture elsewhere
+	build/oldest/bin/python -m pytest notebooks/01_pca_svd.ipynb
+
 data: $(READY) ## bring all 60,000 training images of Fashion-MNIST
 	@$(PY) -m helpers.fashion_mnist fetch
 
@@ -76,4 +84,4 @@ $(READY): pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check --editable '.[site]'
 	@touch $@
 
-.PHONY: help lab test test-all run portable data slides pages benchmark lint clean
+.PHONY: help lab test test-all run portable oldest data slides pages benchmark lint clean

@@ -159,6 +159,7 @@ def test_make_alone_lists_the_commands(checkout):
         "test-all",
         "run",
         "portable",
+        "oldest",
         "data",
         "slides",
         "pages",
