@@ -3,16 +3,26 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/ready
-LAB := $(PY) -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. \
-	--LabApp.default_url=/lab/tree/notebooks/01_pca_svd.ipynb \
+# TORCH=cpu takes PyTorch without CUDA, which Linux gets otherwise: uv knows where that lies.
+UV := $(shell command -v uv 2>/dev/null)
+ifneq ($(UV)$(TORCH),)
+INSTALL = $(if $(UV),"$(UV)",$(PY) -m uv) pip install --python $(PY) $(if $(TORCH),--torch-backend "$(TORCH)" --reinstall-package torch --reinstall-package torchvision)
+else
+INSTALL = $(PY) -m pip install --disable-pip-version-check
+endif
+# What a shell reads from its environment it takes as it is: quotes, spaces and dollar signs too.
+export COURSE := $(CURDIR)
+LAB := $(PY) -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. \
+	--LabApp.default_url=/lab/tree/work/01_pca_svd.ipynb \
 	--FileContentsManager.pre_save_hook=helpers.notebooks.on_save
-NEEDED_GB := 9
+NEEDED_GB := $(if $(TORCH),4,9)
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
-lab: $(READY) ## set up if needed, then open the course in JupyterLab
+lab: $(READY) ## set up if needed, then open the course in JupyterLab, in copies of your own
+	@$(PY) -m helpers.copies
 	@$(LAB) $(if $(HEADLESS),--no-browser) $(if $(ROOT),--allow-root)
 
 test: $(READY) ## set up if needed, then run every test and every notebook
@@ -60,9 +70,14 @@ clean: ## remove the environment and what tools left behind (not data)
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || echo yes)
 ROOT = $(shell [ "$$(id -u)" != 0 ] || echo yes)
 
-# An environment knows its own path: one that was moved with its folder is made again.
-ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+# An environment knows its own path: one that was moved with its folder is made again; so is one whose PyTorch
+# is another than the one asked for.
+ifneq ($(shell sed -n 1p $(READY) 2>/dev/null),$(COURSE))
 .PHONY: $(READY)
+else ifneq ($(TORCH),)
+ifneq ($(shell sed -n 2p $(READY)),$(TORCH))
+.PHONY: $(READY)
+endif
 endif
 
 $(READY): pyproject.toml
@@ -74,14 +89,15 @@ $(READY): pyproject.toml
 	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1000000)}'); [ -d .venv ] || [ $$free -ge $(NEEDED_GB) ] || { \
 		echo "The disk has $$free GB left; torch and the rest take up to $(NEEDED_GB). Make room, or clone the course to another disk."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --disable-pip-version-check --editable '.[test]'
+	$(if $(UV),,$(if $(TORCH),$(PY) -m pip install --quiet --disable-pip-version-check uv))
+	$(INSTALL) --editable '.[test]'
 	@$(PY) -c 'import cv2' || { echo "OpenCV misses a system library (named above); $(ON_DEBIAN) libgl1 libglib2.0-0"; exit 1; }
 	@# no pop-up with news in front of a class
-	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
-	@echo '$(CURDIR)' > $(READY)
+	@$(PY) -m jupyterlab.labextensions disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
+	@printf '%s\n%s\n' "$$COURSE" "$(TORCH)" > $(READY)
 
 .venv/site: pyproject.toml | $(READY)
-	$(PY) -m pip install --disable-pip-version-check --editable '.[site]'
+	$(INSTALL) --editable '.[site]'
 	@touch $@
 
 .PHONY: help lab test test-all run portable oldest data slides pages benchmark lint clean

@@ -226,7 +226,7 @@ def test_fetch_offline(tmp_path, monkeypatch, archives):
     with server(monkeypatch, archives) as url:
         pass  # and gone again
     monkeypatch.setattr(torchvision_class(), "mirrors", [url])
-    with pytest.raises(StorageError, match="refused|Error downloading") as caught:
+    with pytest.raises(StorageError, match=r"refused|Error downloading") as caught:
         fetch(tmp_path, tmp_path / "no debian")
     assert_clear(caught.value)
     assert_untouched(tmp_path)

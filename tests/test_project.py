@@ -124,8 +124,8 @@ def test_readme_lists_every_chapter():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of what the set-up needs, in a folder whose name has a space."""
-    folder = tmp_path / "the course"
+    """A copy of what the set-up needs, in a folder whose name has what shells trip over."""
+    folder = tmp_path / "Prof's cours é, $x"
     folder.mkdir()
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
@@ -180,8 +180,7 @@ def test_make_alone_lists_the_commands(checkout):
     ids=["no Python", "old Python", "no venv"],
 )
 def test_what_is_missing_is_named(checkout, python, words):
-    name = "python-of-nowhere" if python is None else script(checkout / "python", python)
-    name = name.replace(" ", "\\ ")
+    name = "python-of-nowhere" if python is None else script(checkout.parent / "python", python)
     done = make(checkout, "test", f"PYTHON={name}")
     assert done.returncode != 0
     assert words in done.stdout
@@ -189,10 +188,12 @@ def test_what_is_missing_is_named(checkout, python, words):
 
 
 def test_full_disk_is_named(checkout):
-    script(checkout / "bin" / "df", "echo header; echo disk 1 1 3000000 1% /")
-    done = make(checkout, "test", PATH=f"{checkout / 'bin'}:{os.environ['PATH']}")
-    assert done.returncode != 0
-    assert "The disk has 3 GB left" in done.stdout
+    script(checkout.parent / "bin" / "df", "echo header; echo disk 1 1 3000000 1% /")
+    path = f"{checkout.parent / 'bin'}:{os.environ['PATH']}"
+    for arguments, needed in (((), 9), (("TORCH=cpu",), 4)):
+        done = make(checkout, "test", *arguments, PATH=path)
+        assert done.returncode != 0
+        assert f"The disk has 3 GB left; torch and the rest take up to {needed}." in done.stdout
 
 
 def fake_python(checkout, opencv="exit 0"):
@@ -200,7 +201,7 @@ def fake_python(checkout, opencv="exit 0"):
     inside = checkout / "inside"
     script(inside, f'echo "$*" >> calls\ncase "$*" in *cv2*) {opencv};; esac')
     body = 'case "$*" in "-m venv .venv") mkdir -p .venv/bin; cp inside .venv/bin/python;; esac'
-    return script(checkout / "python", body).replace(" ", "\\ ")
+    return script(checkout.parent / "python", body)
 
 
 def test_missing_library_of_opencv_is_named_and_setup_is_not_taken_for_done(checkout):
@@ -216,8 +217,9 @@ def test_second_start_installs_nothing_unless_the_folder_was_moved(checkout):
     assert make(checkout, "lab", f"PYTHON={python}").returncode == 0
     calls = (checkout / "calls").read_text()
     assert "pip install" in calls
-    assert "lab --ip=127.0.0.1" in calls
-    assert "default_url=/lab/tree/notebooks/01_pca_svd.ipynb" in calls
+    assert "jupyterlab --ip=127.0.0.1" in calls
+    assert "default_url=/lab/tree/work/01_pca_svd.ipynb" in calls
+    assert calls.index("-m helpers.copies") < calls.index("-m jupyterlab --ip")
     (checkout / "calls").unlink()
     assert make(checkout, "lab", f"PYTHON={python}").returncode == 0
     assert "pip install" not in (checkout / "calls").read_text()
@@ -225,6 +227,48 @@ def test_second_start_installs_nothing_unless_the_folder_was_moved(checkout):
     python = fake_python(moved)
     assert make(moved, "lab", f"PYTHON={python}").returncode == 0
     assert "pip install" in (moved / "calls").read_text()
+
+
+def without_uv() -> str:
+    """A PATH on which uv is not found."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(f for f in folders if not (Path(f) / "uv").exists())
+
+
+def test_uv_installs_where_there_is_one_and_pip_otherwise(checkout):
+    python = fake_python(checkout)
+    make(checkout, "lab", f"PYTHON={python}", PATH=without_uv())
+    assert "-m pip install --disable-pip-version-check --editable .[test]" in calls_of(checkout)
+    uv = script(checkout.parent / "a bin" / "uv", 'echo "uv $*" >> calls')
+    with_uv = f"{Path(uv).parent}:{without_uv()}"
+    shutil.rmtree(checkout / ".venv")
+    make(checkout, "lab", f"PYTHON={python}", PATH=with_uv)
+    calls = calls_of(checkout)
+    assert "uv pip install --python .venv/bin/python --editable .[test]" in calls
+    assert "-m pip" not in calls
+
+
+def test_torch_for_the_cpu_comes_through_uv_which_pip_brings(checkout):
+    python = fake_python(checkout)
+    make(checkout, "lab", f"PYTHON={python}", PATH=without_uv())
+    calls_of(checkout)
+    assert make(checkout, "test", "-n", PATH=without_uv()).stdout.count("install") == 0
+    make(checkout, "lab", "TORCH=cpu", f"PYTHON={python}", PATH=without_uv())
+    calls = calls_of(checkout)
+    assert "-m pip install --quiet --disable-pip-version-check uv" in calls
+    reinstalled = "--reinstall-package torch --reinstall-package torchvision"
+    wanted = f"--python .venv/bin/python --torch-backend cpu {reinstalled} --editable .[test]"
+    assert f"-m uv pip install {wanted}" in calls
+    for again in (("TORCH=cpu",), ()):  # it is there now, and stays
+        make(checkout, "lab", *again, f"PYTHON={python}", PATH=without_uv())
+        assert "install" not in calls_of(checkout)
+
+
+def calls_of(checkout) -> str:
+    """What the fake Python was asked to do since the last time."""
+    calls = (checkout / "calls").read_text()
+    (checkout / "calls").unlink()
+    return calls
 
 
 def test_without_a_display_the_address_is_printed_instead(checkout):
