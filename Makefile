@@ -13,8 +13,7 @@ endif
 # What a shell reads from its environment it takes as it is: quotes, spaces and dollar signs too.
 export COURSE := $(CURDIR)
 LAB := $(PY) -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. \
-	--LabApp.default_url=/lab/tree/work/01_pca_svd.ipynb \
-	--FileContentsManager.pre_save_hook=helpers.notebooks.on_save
+	--LabApp.default_url=/lab/tree/work/01_pca_svd.ipynb
 NEEDED_GB := $(if $(TORCH),4,9)
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 
@@ -37,6 +36,9 @@ run: $(READY) ## execute all notebooks and save them with their outputs
 
 portable: $(READY) ## run every notebook as other processors would (an hour)
 	$(PY) -m tests.notebooks.portable
+
+check: ## say what is wrong with the set-up, if anything, and how to mend it
+	@if [ -x $(PY) ]; then $(PY) -m helpers.setup_check; else $(PYTHON) -m helpers.setup_check; fi
 
 oldest: $(READY) ## test with the lowest versions that pyproject.toml admits
 	$(PYTHON) -m venv build/oldest
@@ -94,10 +96,12 @@ $(READY): pyproject.toml
 	@$(PY) -c 'import cv2' || { echo "OpenCV misses a system library (named above); $(ON_DEBIAN) libgl1 libglib2.0-0"; exit 1; }
 	@# no pop-up with news in front of a class
 	@$(PY) -m jupyterlab.labextensions disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
+	@# any JupyterLab of this environment saves notebooks as the course does: without live views
+	@mkdir -p .venv/etc/jupyter && cp helpers/assets/jupyter_server_config.json .venv/etc/jupyter/
 	@printf '%s\n%s\n' "$$COURSE" "$(TORCH)" > $(READY)
 
 .venv/site: pyproject.toml | $(READY)
 	$(INSTALL) --editable '.[site]'
 	@touch $@
 
-.PHONY: help lab test test-all run portable oldest data slides pages benchmark lint clean
+.PHONY: help lab test test-all run portable check oldest data slides pages benchmark lint clean

@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import importlib
+import json
 import os
 import re
 import shutil
@@ -98,6 +100,45 @@ def test_conda_environment_has_the_same_packages_and_ranges():
     assert conda == {CONDA_NAMES.get(name, name): spec for name, spec in requirements().items()}
 
 
+def test_binder_has_the_environment_without_tests_and_without_cuda():
+    full, binder = (
+        yaml.safe_load((ROOT / folder / "environment.yml").read_text())
+        for folder in ("", ".binder")
+    )
+    tests = {CONDA_NAMES.get(name, name) for name in names_for_tests()}
+    names = [re.match(r"[\w-]+", line)[0] for line in full["dependencies"]]
+    expected = [
+        line for name, line in zip(names, full["dependencies"], strict=True) if name not in tests
+    ]
+    found = [line.replace("pytorch-cpu", "pytorch") for line in binder.pop("dependencies")]
+    assert found == expected
+    assert binder == {key: full[key] for key in ("name", "channels")}
+    assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
+
+
+def names_for_tests() -> list[str]:
+    return [
+        re.match(r"[\w-]+", line)[0]
+        for line in PYPROJECT["project"]["optional-dependencies"]["test"]
+    ]
+
+
+def test_citation_and_settings_for_editors_can_be_read():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (PYPROJECT["project"]["version"], "MIT")
+    assert json.loads((ROOT / ".vscode" / "settings.json").read_text())
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    steps = [s.get("run") for job in workflow["jobs"].values() for s in job["steps"]]
+    assert {".ci/run", "make pages"} <= set(steps)
+
+
+def test_jupyter_s_configuration_names_the_hook():
+    path = ROOT / "helpers" / "assets" / "jupyter_server_config.json"
+    name = json.loads(path.read_text())["FileContentsManager"]["pre_save_hook"]
+    module, function = name.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), function))
+
+
 def test_every_package_of_the_environment_has_its_reason():
     lines = (ROOT / "environment.yml").read_text().splitlines()
     packages = [line for line in lines if line.startswith("  - ") and "conda-forge" not in line]
@@ -127,8 +168,9 @@ def checkout(tmp_path):
     """A copy of what the set-up needs, in a folder whose name has what shells trip over."""
     folder = tmp_path / "Prof's cours é, $x"
     folder.mkdir()
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
+    for name in ("Makefile", "pyproject.toml", "helpers/assets/jupyter_server_config.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
@@ -159,6 +201,7 @@ def test_make_alone_lists_the_commands(checkout):
         "test-all",
         "run",
         "portable",
+        "check",
         "oldest",
         "data",
         "slides",
@@ -215,6 +258,7 @@ def test_missing_library_of_opencv_is_named_and_setup_is_not_taken_for_done(chec
 def test_second_start_installs_nothing_unless_the_folder_was_moved(checkout):
     python = fake_python(checkout)
     assert make(checkout, "lab", f"PYTHON={python}").returncode == 0
+    assert (checkout / ".venv/etc/jupyter/jupyter_server_config.json").exists()
     calls = (checkout / "calls").read_text()
     assert "pip install" in calls
     assert "jupyterlab --ip=127.0.0.1" in calls
