@@ -127,7 +127,13 @@ def load_checkpoint(path: Path, model: "Module", configuration: Mapping, sha256:
 
 
 def require_same_configuration(path: Path, found: Mapping | None, wanted: Mapping, mend: str):
-    """Raise a StorageError that names what differs if a file was made with another configuration."""
+    """Check that a file was made with the configuration that is wanted.
+
+    Raises
+    ------
+    StorageError
+        If not; it names each option that differs, with both values, and ends with ``mend``.
+    """
     found, wanted = found or {}, json.loads(json.dumps(wanted))
     differing = sorted(
         key for key in {*found, *wanted} if found.get(key, ...) != wanted.get(key, ...)
@@ -141,7 +147,13 @@ def require_same_configuration(path: Path, found: Mapping | None, wanted: Mappin
 
 
 def fill_model(path: Path, model: "Module", tensors: Mapping[str, "Tensor"], mend: str) -> None:
-    """Copy tensors into a network; a StorageError if their names or shapes are not the network's."""
+    """Copy tensors into a network, in place.
+
+    Raises
+    ------
+    StorageError
+        If their names or shapes are not the network's; it names them and ends with ``mend``.
+    """
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if found != expected:

@@ -74,7 +74,15 @@ def explore(
 
 
 def labelled_values(name: str, choices: Choices) -> list[tuple[str, Any]]:
-    """The values of a control, each with the label that the reader sees."""
+    """The values of a control, each with the label that the reader sees.
+
+    Raises
+    ------
+    TypeError
+        If ``choices`` is neither a sequence of values nor a mapping from label to value.
+    ValueError
+        If there is no value.
+    """
     if isinstance(choices, Mapping):
         pairs = [(str(label), value) for label, value in choices.items()]
     elif isinstance(choices, Iterable) and not isinstance(choices, str):
@@ -101,7 +109,13 @@ def short_labels(values: Sequence[Any]) -> list[str]:
 
 
 def drawn(figure: Callable[..., Figure], values: Mapping[str, Any]) -> Figure:
-    """The figure for some values of the controls, closed where pyplot would show it again."""
+    """The figure for some values of the controls, closed where pyplot would show it again.
+
+    Raises
+    ------
+    TypeError
+        If the figure function returns anything but a matplotlib figure.
+    """
     picture = figure(**values)
     if not isinstance(picture, Figure):
         name = getattr(figure, "__name__", "the figure function")
@@ -130,7 +144,15 @@ def _words(values: Mapping[str, Any]) -> str:
 def initial_indices(
     options: dict[str, list[tuple[str, Any]]], initial: Mapping[str, Any]
 ) -> list[int]:
-    """Position of each control's first value among its values."""
+    """Position of each control's initial value among its values; the middle one if none is named.
+
+    Raises
+    ------
+    TypeError
+        If ``initial`` is not a mapping.
+    ValueError
+        If it names a control that isn't there, or a value that is none of the control's.
+    """
     if not isinstance(initial, Mapping):
         raise TypeError(f"initial must map controls to values, e.g. {{'k': 16}}, got {initial!r}")
     if unknown := set(initial) - set(options):

@@ -254,6 +254,8 @@ def halfway_quality(
     shares = np.linspace(0, 1, 10)[[0, 4, 5, 9]]
     codes = encode_images(model, check_images(images))
     pairs = zip(codes[::2], codes[1::2], strict=True)
-    paths = np.stack([decode_codes(model, linear_path(*pair, shares)) for pair in pairs])
+    paths = np.stack([linear_path(*pair, shares) for pair in pairs])
+    decoded = decode_codes(model, paths.reshape(-1, codes.shape[1]))
+    paths = decoded.reshape(*paths.shape[:2], *decoded.shape[1:])
     measures = vars(summarise_path(paths, shares, square))
     return PathSummary(**{name: values[:, 1:3].mean(axis=1) for name, values in measures.items()})

@@ -63,6 +63,22 @@ def covariance(data: np.ndarray) -> np.ndarray:
     return mean_and_covariance(check_data(data))[1]
 
 
+def variances_along(data: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Variance of the data's coordinates along directions: γᵀΣγ for each.
+
+    Parameters
+    ----------
+    data : ndarray of shape (N, D)
+    directions : ndarray of shape (D,) or (D, n)
+        Of length one, as columns.
+
+    Returns
+    -------
+    ndarray of shape () or (n,), in squared units of the data
+    """
+    return np.var(data @ directions, axis=0)
+
+
 @np.errstate(over="ignore", invalid="ignore")  # reported as an error, not as a warning
 def mean_and_covariance(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (D,) and covariance (D, D), float64, in one pass over floating-point data (N, D).

@@ -156,7 +156,13 @@ def _check_encoded(path: Path, number: int, line: str, encoding: str | None) -> 
 
 
 def is_json(path: Path, encoding: str | None = None) -> bool:
-    """Whether a file holds JSON lines. A JSON array is refused."""
+    """Whether a file holds JSON lines: one object a line.
+
+    Raises
+    ------
+    StorageError
+        If it is one JSON array; the message says how to turn that into lines.
+    """
     first = next((line.strip() for _, line in text_lines(path, encoding) if line.strip()), "")
     if first.startswith("[") and first[1:].strip()[:1] in ("", "{", "["):
         raise StorageError(
@@ -336,6 +342,11 @@ def find_columns(
         Role to position from 0, in the order of ``ROLES``; there may be no time.
     headings : bool
         Whether the first row holds headings.
+
+    Raises
+    ------
+    StorageError
+        If two columns could have the same role, or a role has none.
     """
     found = {role: _stated_column(path, first, name) for role, name in stated.items() if name}
     headings = any(name and not name.isdecimal() for name in stated.values())

@@ -101,6 +101,11 @@ def all_masks(square: str = "corner") -> np.ndarray:
     -------
     ndarray of shape (2, 6, 17, 17, 32, 32), bool
         By kind, size, y and x. Read-only.
+
+    Raises
+    ------
+    ValueError
+        If there is no such reading of ``square``.
     """
     import cv2
 
@@ -204,7 +209,13 @@ def check_images(images: np.ndarray) -> np.ndarray:
 
 
 def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
-    """Raise a ValueError that names an unknown factor, or a value out of range."""
+    """Check that factors of shapes exist and lie in their range.
+
+    Raises
+    ------
+    ValueError
+        If there is no such factor, or a value of it is out of range or should be a whole number.
+    """
     for name, values in factors.items():
         if name not in FACTORS:
             raise ValueError(f"there is no factor {name!r}; there are {list(FACTORS)}")

@@ -48,7 +48,13 @@ def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> list[P
 
 
 def copy_assets(folder: Path) -> None:
-    """Bring reveal.js, from the package that ships it, and the deck's own look."""
+    """Bring reveal.js, from the package that ships it, and the deck's own look.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If that package isn't installed.
+    """
     spec = find_spec("sphinx_revealjs")
     if spec is None:
         raise ModuleNotFoundError("reveal.js is missing: pip install --editable '.[site]'")

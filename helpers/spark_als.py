@@ -144,7 +144,13 @@ def spark_session(master: str = "local[2]") -> Iterator["SparkSession"]:
 
 
 def check_installed() -> None:
-    """Raise a SparkError that says what to install if PySpark or Java isn't there."""
+    """Check that PySpark and Java are there.
+
+    Raises
+    ------
+    SparkError
+        If not; it says what to install.
+    """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise SparkError(

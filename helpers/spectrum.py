@@ -55,6 +55,26 @@ def rank_above(values: np.ndarray, threshold: float) -> int:
     return int(np.sum(values > threshold * values.max()))
 
 
+def cumulative_shares(variances: np.ndarray) -> np.ndarray:
+    """Share of the sum that the first k of some variances have together, for k = 1 … D.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (D,)
+
+    Returns
+    -------
+    ndarray of shape (D,), rising to 1
+
+    Raises
+    ------
+    ValueError
+        As for :func:`effective_rank`.
+    """
+    variances = _check_spectrum(variances)
+    return np.cumsum(variances) / variances.sum()
+
+
 def components_for_share(variances: np.ndarray, share: float) -> int:
     """The fewest of the largest variances that add up to a share of their sum.
 
@@ -75,7 +95,7 @@ def components_for_share(variances: np.ndarray, share: float) -> int:
         raise ValueError(f"share must lie in (0, 1], got {share}")
     if (np.diff(variances) > 0).any():
         raise ValueError("variances must fall; np.sort(variances)[::-1] sorts them")
-    reached = np.cumsum(variances) / variances.sum()
+    reached = cumulative_shares(variances)
     # the sums are rounded: a share missed by a hair is reached
     return int(np.searchsorted(reached, share * (1 - 1e-12))) + 1
 

@@ -19,6 +19,7 @@ from helpers.pca import (
     pca_from_svd,
     project,
     reconstruct,
+    variances_along,
 )
 
 # 17 points on three lines of slope 1, the example that chapter 1 works by hand
@@ -265,3 +266,12 @@ def test_projection_and_reconstruction_check_their_shapes():
 def test_integers_are_taken_as_they_are():
     images = np.random.default_rng(0).integers(0, 256, (50, 9), dtype=np.uint8)
     np.testing.assert_allclose(covariance(images), np.cov(images.T, bias=True))
+
+
+def test_variances_along_directions_are_quadratic_forms_of_the_covariance():
+    data = np.random.default_rng(0).normal(size=(50, 3)) @ np.diag([3.0, 2.0, 1.0])
+    directions, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    found = variances_along(data, directions)
+    np.testing.assert_allclose(found, np.diag(directions.T @ covariance(data) @ directions))
+    assert variances_along(data, directions[:, 0]) == pytest.approx(found[0])
+    assert found.sum() == pytest.approx(np.trace(covariance(data)))

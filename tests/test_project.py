@@ -61,6 +61,44 @@ def test_no_imports_go_round_in_a_circle():
     assert len(list(order.static_order())) == len(modules())
 
 
+def raises_itself(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a function, or the start of a class, has a ``raise`` of its own."""
+    starts = [
+        part
+        for part in node.body
+        if isinstance(node, ast.FunctionDef)
+        or getattr(part, "name", "") in ("__init__", "__post_init__")
+    ]
+    inside = [found for part in starts for found in ast.walk(part)]
+    return any(isinstance(found, ast.Raise) and found.exc is not None for found in inside)
+
+
+def without_raises(source: str) -> list[str]:
+    """Public functions and classes that raise errors and don't say which in their docstring."""
+    return [
+        node.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and node.name not in ("main", "run_here")  # they end a command
+        and raises_itself(node)
+        and "Raises\n" not in (ast.get_docstring(node) or "")
+    ]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_functions_say_what_they_raise(name):
+    assert without_raises(modules()[name].read_text(encoding="utf-8")) == []
+
+
+def test_a_function_that_hides_its_error_is_noticed():
+    told = '"""Do.\n\n    Raises\n    ------\n    ValueError\n    """'
+    assert without_raises("def f(x):\n    raise ValueError") == ["f"]
+    assert without_raises(f"def f(x):\n    {told}\n    raise ValueError") == []
+    assert without_raises("class C:\n    def __init__(self):\n        raise TypeError") == ["C"]
+    assert without_raises("def _f(x):\n    raise ValueError") == []
+
+
 def test_table_of_floors_names_files_that_exist():
     for name in FLOOR:
         path = ROOT / name.replace(".", "/")

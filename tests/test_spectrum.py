@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers.spectrum import components_for_share, effective_rank, rank_above, relative
+from helpers.spectrum import (
+    components_for_share,
+    cumulative_shares,
+    effective_rank,
+    rank_above,
+    relative,
+)
 
 SPECTRA = arrays(float, st.integers(1, 30), elements=st.floats(1e-6, 1e6)).map(
     lambda values: np.sort(values)[::-1]
@@ -73,3 +79,10 @@ def test_bad_shares_and_thresholds_are_named():
         components_for_share([1, 2], 0.5)
     with pytest.raises(ValueError, match="threshold must lie in"):
         rank_above([1, 1], 1)
+
+
+def test_cumulative_shares_are_those_of_the_cut_off_sums():
+    values = np.array([5.0, 3.0, 2.0])
+    np.testing.assert_allclose(cumulative_shares(values), [0.5, 0.8, 1.0])
+    with pytest.raises(ValueError, match="finite values"):
+        cumulative_shares(np.array([1.0, -1.0]))

@@ -120,7 +120,7 @@ def judge_shapes(model: "Module", images: np.ndarray) -> dict:
         of the code along its axes, and "code_variance", their sum. With linear layers also
         "spectrum_before" them and "layers", the singular values of their product.
     """
-    from helpers.autoencoder import decode_codes, encode_images, image_errors
+    from helpers.autoencoder import decode_codes, encode_images
     from helpers.irmae import (
         code_spectrum,
         drop_linear_layers,
@@ -130,10 +130,10 @@ def judge_shapes(model: "Module", images: np.ndarray) -> dict:
 
     tensor = shape_tensor(images)
     codes = encode_images(model, tensor)
-    spectrum = code_spectrum(codes)
-    _, hue = grey_and_hue_errors(images, decode_codes(model, codes))
+    spectrum, rebuilt = code_spectrum(codes), decode_codes(model, codes)
+    _, hue = grey_and_hue_errors(images, rebuilt)
     row = {
-        "error": float(image_errors(model, tensor).mean()),
+        "error": float(np.square(rebuilt - images).mean(dtype=np.float64)),
         "hue": float(f"{hue:.4g}"),
         "code_variance": float(f"{spectrum.sum():.4g}"),
         "spectrum": rounded(spectrum),

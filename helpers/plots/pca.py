@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from helpers.pca import PrincipalComponents, project, reconstruct
+from helpers.pca import PrincipalComponents, project, reconstruct, variances_along
 from helpers.picture import (
     BLACK,
     BLUE,
@@ -20,7 +20,7 @@ from helpers.picture import (
     styled,
 )
 from helpers.plots.parts import labels_apart, mosaic, show_image
-from helpers.spectrum import components_for_share
+from helpers.spectrum import components_for_share, cumulative_shares
 
 
 @styled
@@ -209,14 +209,14 @@ def plot_angle(points: np.ndarray, angle: float) -> Picture:
 
     angles = np.linspace(0, 180, 181)
     for turn, color, line, name in ((0, VERMILLION, "-", "along"), (90, GREEN, "--", "across")):
-        curve = np.var(points @ _unit(angles + turn), axis=0)
-        here = np.var(points @ _unit(angle + turn))
+        curve = variances_along(points, _unit(angles + turn))
+        here = variances_along(points, _unit(angle + turn))
         right.plot(angles, curve, color=color, ls=line)
         right.plot(angle, here, color=color, marker="o" if turn == 0 else "s", markersize=11)
         top = (angles[np.argmax(curve)], np.max(curve) + 0.1)
         right.text(*top, name, color=color, ha="center", va="bottom", weight="bold")
     right.set_ylim(0, 1.15 * right.dataLim.y1)
-    along = np.var(points @ direction)
+    along = variances_along(points, direction)
     right.set(xlim=(0, 180), xticks=[0, 45, 90, 135, 180], xlabel="angle, degrees")
     right.set_title(f"variance along {angle:g}°: {along:.2f}")
     return picture
@@ -283,7 +283,7 @@ def plot_spectrum(
     numbers = np.arange(1, len(variances) + 1)
     left.loglog(numbers, variances, color=BLUE)
     left.set(title="variance of each", xlabel="component")
-    right.semilogx(numbers, np.cumsum(variances) / variances.sum(), color=BLUE)
+    right.semilogx(numbers, cumulative_shares(variances), color=BLUE)
     for share in shares:
         k = components_for_share(variances, share)
         right.plot(k, share, color=VERMILLION, marker="o", markersize=9)
