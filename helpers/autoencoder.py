@@ -10,6 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from helpers.arrays import as_numbers
+
+SAME_SIZE = (  # layers that work on each number or each channel alone
+    nn.LeakyReLU,
+    nn.ReLU,
+    nn.GELU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.BatchNorm2d,
+    nn.Identity,
+)
 BATCH_SIZE = 1000  # images that pass through a network at once
 
 
@@ -129,20 +140,51 @@ def size_after(layer: nn.Module, size: int) -> int:
     Parameters
     ----------
     layer : Module
-        With square kernels and equal strides, as all of ours.
+        A convolution, plain or transposed, or a max-pooling; a layer that works on each number or
+        each channel alone keeps the size.
     size : int
         Height before it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`layer_options`.
     """
+    kernel, stride, padding, dilation, output_padding = layer_options(layer, size)
+    reach = dilation * (kernel - 1) + 1  # pixels from one end of the kernel to the other
     if isinstance(layer, nn.ConvTranspose2d):
-        kernel = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
-        copies = (size - 1) * layer.stride[0]
-        return copies - 2 * layer.padding[0] + kernel + layer.output_padding[0]
-    if isinstance(layer, nn.Conv2d):
-        kernel = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
-        return (size + 2 * layer.padding[0] - kernel) // layer.stride[0] + 1
-    if isinstance(layer, nn.MaxPool2d):
-        return (size - layer.kernel_size) // layer.stride + 1
-    return size
+        return (size - 1) * stride - 2 * padding + reach + output_padding
+    return (size + 2 * padding - reach) // stride + 1
+
+
+def layer_options(layer: nn.Module, size: int) -> tuple[int, int, int, int, int]:
+    """Kernel, stride, padding, dilation and output padding of a layer, each one number.
+
+    Raises
+    ------
+    TypeError
+        If the layer is of a kind whose formula isn't in :func:`size_after`.
+    ValueError
+        If an option differs between height and width or is a word, the layer rounds sizes up
+        (``ceil_mode``), or an image of this size is smaller than its kernel.
+    """
+    if isinstance(layer, SAME_SIZE):
+        return 1, 1, 0, 1, 0
+    if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d):
+        raise TypeError(f"size_after has no formula for {type(layer).__name__}")
+    if getattr(layer, "ceil_mode", False):
+        raise ValueError(f"size_after rounds down, {layer} rounds up")
+    options = []
+    for name in ("kernel_size", "stride", "padding", "dilation", "output_padding"):
+        value = getattr(layer, name, 0)
+        values = set(value) if isinstance(value, tuple) else {value}
+        if len(values) != 1 or not isinstance(number := values.pop(), int):
+            raise ValueError(f"size_after needs one number for {name}, got {value!r}")
+        options.append(number)
+    kernel, _, padding, dilation, _ = options
+    if not isinstance(layer, nn.ConvTranspose2d) and size + 2 * padding <= dilation * (kernel - 1):
+        raise ValueError(f"an image of height {size} is smaller than the kernel of {layer}")
+    return tuple(options)
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
@@ -153,7 +195,7 @@ def to_tensor(images: np.ndarray) -> Tensor:
     ValueError
         If the shape is another, or values lie outside [0, 1].
     """
-    images = np.asarray(images)
+    images = as_numbers("images", images)
     if images.ndim not in (3, 4) or len(images) == 0:
         raise ValueError(f"images must have shape (N, H, W) or (N, C, H, W), got {images.shape}")
     low, high = images.min(), images.max()
@@ -205,7 +247,7 @@ def decode_codes(
     ndarray of shape (N, H, W), or (N, C, H, W) where images have several channels, float32
         As the network gives them: values may lie outside [0, 1].
     """
-    tensor = torch.from_numpy(np.asarray(codes, np.float32))
+    tensor = torch.from_numpy(as_numbers("codes", codes).astype(np.float32, copy=False))
     tensor = tensor.unflatten(1, getattr(model, "code_shape", (-1,)))
     return _without_channel(_in_batches(model, model.decode, tensor, batch_size))
 

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
+from helpers.arrays import as_points
 from helpers.pca import pca_from_svd, project
 
 INIT_SCALE = 1e-4  # standard deviation of t-SNE's initial map along its first axis
@@ -39,13 +40,16 @@ def tsne(
     Raises
     ------
     ValueError
-        If ``init`` isn't one of the two, or ``perplexity`` is out of range.
+        If ``init`` isn't one of the two, ``perplexity`` is out of range, or the points are no (N, D)
+        array of finite numbers or all the same.
     """
     if init not in ("pca", "random"):
         raise ValueError(f"init must be 'pca' or 'random', got {init!r}")
+    points = as_points("points", points, at_least=2)
     if not 1 <= perplexity < len(points):
         raise ValueError(f"perplexity must lie in [1, N = {len(points)}), got {perplexity}")
-    points = np.ascontiguousarray(points, np.float32)
+    if (points == points[0]).all():
+        raise ValueError(f"all {len(points)} points are the same: there is nothing to map")
     if init == "pca":
         initial = project(pca_from_svd(points, 2), points)
         initial *= INIT_SCALE / initial[:, 0].std()
@@ -72,9 +76,18 @@ def neighbours(points: np.ndarray, k: int) -> np.ndarray:
     ValueError
         Unless 1 ≤ k < N.
     """
+    points = as_points("points", points)
     if not 1 <= k < len(points):
         raise ValueError(f"k must lie between 1 and N − 1 = {len(points) - 1}, got {k}")
     return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+
+
+def _pair(original: np.ndarray, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points and their places in a map, as many of these as of those."""
+    original, mapped = as_points("original", original), as_points("mapped", mapped)
+    if len(original) != len(mapped):
+        raise ValueError(f"{len(original)} original points, but {len(mapped)} mapped ones")
+    return original, mapped
 
 
 def knn_overlap(original: np.ndarray, mapped: np.ndarray, k: int = 10) -> float:
@@ -94,6 +107,7 @@ def knn_overlap(original: np.ndarray, mapped: np.ndarray, k: int = 10) -> float:
     ValueError
         Unless 1 ≤ k < N.
     """
+    original, mapped = _pair(original, mapped)
     pairs = zip(neighbours(original, k), neighbours(mapped, k), strict=True)
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in pairs]))
 
@@ -108,7 +122,7 @@ def class_overlap(
     original, mapped : ndarray of shape (N, D) and (N, 2)
     labels : ndarray of shape (N,)
     """
-    means = [class_means(points, labels) for points in (original, mapped)]
+    means = [class_means(points, labels) for points in _pair(original, mapped)]
     return knn_overlap(*means, k)
 
 
@@ -119,6 +133,7 @@ def class_means(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def distance_correlation(original: np.ndarray, mapped: np.ndarray) -> float:
     """Spearman's correlation of all pairwise distances with those in the map (CPD)."""
+    original, mapped = _pair(original, mapped)
     return float(spearmanr(pdist(original), pdist(mapped)).statistic)
 
 
@@ -138,6 +153,7 @@ def faithfulness(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -
         high if neighbours in the map were near before; "accuracy", the share of points whose class
         is the most frequent one among their 10 neighbours in the map (:func:`knn_correct`).
     """
+    original, mapped = _pair(original, mapped)
     return {
         "KNN": knn_overlap(original, mapped),
         "KNC": class_overlap(original, mapped, labels),

@@ -9,6 +9,7 @@ machine learning algorithms", 2017. MIT licence, Zalando SE.
 
 import argparse
 import gzip
+import math
 import os
 import shutil
 import socket
@@ -102,14 +103,34 @@ def _read(path: Path) -> np.ndarray:
 
 
 def decode_idx(content: bytes) -> np.ndarray:
-    """Array in a file of MNIST's format: 0, 0, type (8: uint8), rank, sizes (>u4), values."""
+    """Array in a file of MNIST's format: 0, 0, type (8: uint8), rank, sizes (>u4), values.
+
+    Raises
+    ------
+    StorageError
+        If the content is anything else: another type, cut short, or longer than its sizes say.
+    """
+    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+        raise StorageError(f"no file of MNIST's format: it begins with {content[:4]!r}")
     rank = content[3]
-    shape = np.frombuffer(content, ">u4", count=rank, offset=4)
+    shape = tuple(map(int, np.frombuffer(content, ">u4", count=rank, offset=4)))
+    values = len(content) - 4 - 4 * rank
+    if math.prod(shape) != values:
+        raise StorageError(f"a file of MNIST's format says {shape}, but holds {values} values")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def encode_idx(array: np.ndarray) -> bytes:
-    """Inverse of :func:`decode_idx`."""
+    """Inverse of :func:`decode_idx`.
+
+    Raises
+    ------
+    ValueError
+        If a value is no whole number from 0 to 255.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub" or not np.isin(array, np.arange(256)).all():
+        raise ValueError("the format holds whole numbers from 0 to 255; others would be changed")
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     return header + array.astype(np.uint8).tobytes()
 

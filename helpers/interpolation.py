@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.arrays import as_numbers, as_points
+
 
 def linear_path(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Points on the straight line between two: start + t (end − start).
@@ -23,7 +25,8 @@ def linear_path(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.nd
     ValueError
         If the ends have different shapes, or ``shares`` is no vector.
     """
-    start, end, shares = np.asarray(start), np.asarray(end), np.asarray(shares)
+    start, end = as_numbers("start", start), as_numbers("end", end)
+    shares = as_numbers("shares", shares)
     if start.shape != end.shape:
         raise ValueError(f"start and end have different shapes: {start.shape} and {end.shape}")
     if shares.ndim != 1:
@@ -49,23 +52,28 @@ def nearest_distances(
 
     Raises
     ------
-    ValueError
-        If the two don't lie in one space, or there is no reference point.
+    TypeError, ValueError
+        If the two don't lie in one space, there is no reference point, or as for
+        :func:`helpers.arrays.as_points`.
     """
-    points, reference = np.asarray(points), np.asarray(reference)
+    points, reference = as_numbers("points", points), as_numbers("reference", reference)
     if points.ndim != 2 or reference.ndim != 2 or points.shape[1] != reference.shape[1]:
         raise ValueError(
             f"points and reference must be (M, D) and (N, D), got {points.shape}, {reference.shape}"
         )
     if len(reference) == 0:
         raise ValueError("reference has no points")
-    # squared distances as |a|² − 2ab + |b|² lose digits: only candidates come from them
-    squares = np.einsum("nd,nd->n", reference, reference)
+    points, reference = as_points("points", points, at_least=0), as_points("reference", reference)
+    # squared distances as |a|² − 2ab + |b|² lose digits: only candidates come from them, and they
+    # are taken from the middle of the reference, not from a far origin
+    middle = reference.mean(axis=0)
+    centred = reference - middle
+    squares = np.einsum("nd,nd->n", centred, centred)
     distances = []
     for i in range(0, len(points), block_rows):
         block = points[i : i + block_rows]
-        nearest = (squares - 2 * block @ reference.T).argmin(axis=1)
-        distances.append(np.linalg.norm((block - reference[nearest]).astype(float), axis=1))
+        nearest = (squares - 2 * (block - middle) @ centred.T).argmin(axis=1)
+        distances.append(np.linalg.norm(block - reference[nearest], axis=1))
     return np.concatenate(distances) if distances else np.zeros(0)
 
 
@@ -88,7 +96,7 @@ def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     ValueError
         If there are fewer than two samples.
     """
-    values = np.asarray(values, float)
+    values = as_numbers("values", values)
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 samples, got {len(values)}")
     mean = values.mean(axis=0)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.arrays import as_numbers
+
 BLOCK_ROWS = 16_384
 SAMPLE_ROWS = 256
 FAR = 100  # squared mean of a feature, in variances, from which float32 would suffer
@@ -208,7 +210,7 @@ def reconstruct(pca: PrincipalComponents, scores: np.ndarray) -> np.ndarray:
     ValueError
         If ``scores`` isn't two-dimensional, or has more columns than there are components.
     """
-    scores = np.asarray(scores)
+    scores = as_numbers("scores", scores)
     if scores.ndim != 2 or scores.shape[1] > len(pca.components):
         raise ValueError(
             f"scores has shape {scores.shape}: need (M, k) with k at most {len(pca.components)}"
@@ -293,9 +295,7 @@ def check_data(data: np.ndarray, *, at_least: int = 2) -> np.ndarray:
     ValueError
         If it isn't two-dimensional, or has too few samples or no feature.
     """
-    data = np.asarray(data)
-    if data.dtype.kind not in "fiub":
-        raise TypeError(f"data must hold real numbers, got an array of type {data.dtype}")
+    data = as_numbers("data", data)
     if data.ndim != 2:
         raise ValueError(
             f"data must have shape (N, D), a sample a row, got {data.shape}; "
@@ -305,8 +305,6 @@ def check_data(data: np.ndarray, *, at_least: int = 2) -> np.ndarray:
         raise ValueError(
             f"data must have at least {at_least} samples and 1 feature, got shape {data.shape}"
         )
-    if data.dtype not in (np.float32, np.float64):
-        data = data.astype(np.float64)
     return data
 
 

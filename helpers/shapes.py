@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 
+from helpers.arrays import as_numbers
+
 SIDE = 32  # pixels
 FACTORS = {
     "kind": (0, 1),  # circle, square
@@ -200,12 +202,10 @@ def check_images(images: np.ndarray) -> np.ndarray:
     ValueError
         If their shape is another, there is none, or a value is not finite.
     """
-    images = np.asarray(images)
+    images = as_numbers("images", images)
     if images.ndim != 4 or images.shape[1:] != (3, SIDE, SIDE) or len(images) == 0:
         raise ValueError(f"images must have shape (N, 3, {SIDE}, {SIDE}), got {images.shape}")
-    if not np.isfinite(images).all():
-        raise ValueError("images must be finite")
-    return images.astype(np.float32, copy=False)
+    return as_numbers("images", images, finite=True).astype(np.float32, copy=False)
 
 
 def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
@@ -220,7 +220,7 @@ def check_factors(factors: Mapping[str, float | np.ndarray]) -> None:
         if name not in FACTORS:
             raise ValueError(f"there is no factor {name!r}; there are {list(FACTORS)}")
         low, high = FACTORS[name]
-        values = np.asarray(values)
+        values = as_numbers(name, values)
         whole = name in COLOURS or (values == np.round(values)).all()
         if values.size and not (values.min() >= low and values.max() <= high and whole):
             wanted = "anything from" if name in COLOURS else "a whole number from"

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.arrays import as_numbers
+
 
 def effective_rank(values: np.ndarray) -> float:
     """Exponential of the entropy of the values, taken as shares of their sum.
@@ -31,7 +33,7 @@ def effective_rank(values: np.ndarray) -> float:
 
 def relative(values: np.ndarray) -> np.ndarray:
     """A spectrum divided by its largest value, shape (D,)."""
-    values = np.asarray(values, float)
+    values = as_numbers("values", values)
     return values / values.max()
 
 
@@ -101,7 +103,7 @@ def components_for_share(variances: np.ndarray, share: float) -> int:
 
 
 def _check_spectrum(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = as_numbers("a spectrum", values).astype(np.float64)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"a spectrum has shape (D,) with D ≥ 1, got {values.shape}")
     if not np.isfinite(values).all() or (values < 0).any():

@@ -147,9 +147,11 @@ def train(
     StorageError
         If the state is damaged, belongs to another configuration, or has gone further than ``epochs``.
     ValueError
-        If ``images`` are no floating-point tensor, or ``epochs`` is negative.
+        If ``images`` are no floating-point tensor, ``epochs`` is negative, or the last batch has one
+        sample and the network normalises over batches of vectors.
     """
     _check(images, epochs)
+    _check_last_batch(model, len(images), options.batch_size)
     layout = torch.channels_last if options.channels_last else torch.preserve_format
     model.to(device, memory_format=layout)
     images = images.to(device)
@@ -322,6 +324,16 @@ def _teller(progress: Progress | None, epoch: int, steps: int):
             progress(epoch, step / steps, {"train_loss": float(value)})
 
     return tell
+
+
+def _check_last_batch(model: nn.Module, count: int, batch_size: int) -> None:
+    """One vector has no variance to be divided by; PyTorch says so only after an epoch."""
+    normalises = any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
+    if normalises and (batch_size == 1 or count % batch_size == 1):
+        raise ValueError(
+            f"{count} images in batches of {batch_size} leave one image alone, and batch normalisation "
+            "needs at least two: choose another batch_size"
+        )
 
 
 def _check(images: Tensor, epochs: int) -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from helpers.autoencoder import (
@@ -182,3 +184,43 @@ def test_a_path_between_codes_ends_at_the_reconstructions(build, numbers):
 def test_sizes_by_formula_are_those_of_torch(layer, size):
     found = layer(torch.zeros(1, 1, size, size)).shape
     assert found[2:] == (size_after(layer, size),) * 2
+
+
+@given(
+    kind=st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]),
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 3),
+    size=st.integers(12, 40),
+)
+def test_sizes_of_any_convolution_are_those_of_torch(kind, kernel, stride, padding, dilation, size):
+    layer = kind(1, 1, kernel, stride=stride, padding=padding, dilation=dilation)
+    found = layer(torch.zeros(1, 1, size, size)).shape
+    assert found[2:] == (size_after(layer, size),) * 2
+
+
+@given(kernel=st.integers(1, 4), stride=st.integers(1, 3), size=st.integers(5, 40), data=st.data())
+def test_sizes_of_any_pooling_are_those_of_torch(kernel, stride, size, data):
+    padding = data.draw(st.integers(0, kernel // 2))
+    layer = nn.MaxPool2d(kernel, stride, padding)
+    found = layer(torch.zeros(1, 1, size, size)).shape
+    assert found[2:] == (size_after(layer, size),) * 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "error", "words"),
+    [
+        (nn.Conv2d(1, 1, 3, padding="same"), 28, ValueError, "one number for padding, got 'same'"),
+        (nn.Conv2d(1, 1, (3, 5)), 28, ValueError, r"one number for kernel_size, got \(3, 5\)"),
+        (nn.MaxPool2d(3, ceil_mode=True), 28, ValueError, "rounds down"),
+        (nn.AvgPool2d(2), 28, TypeError, "no formula for AvgPool2d"),
+        (nn.Upsample(scale_factor=2), 28, TypeError, "no formula for Upsample"),
+        (nn.AdaptiveAvgPool2d(1), 28, TypeError, "no formula for AdaptiveAvgPool2d"),
+        (nn.Conv2d(1, 1, 5), 4, ValueError, "smaller than the kernel"),
+    ],
+    ids=str,
+)
+def test_layers_without_a_formula_are_refused(layer, size, error, words):
+    with pytest.raises(error, match=words):
+        size_after(layer, size)

@@ -380,3 +380,32 @@ def test_real_download_call_accepts_the_official_archives(tmp_path, monkeypatch)
     images, labels = load_fashion_mnist("train", full=True, folder=tmp_path)
     assert images.shape == (60_000, 28, 28)
     assert np.bincount(labels).tolist() == [6_000] * 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\x08",
+        b"\0\0\x08\x02\0\0\0\1",
+        b"\0\0\x08\x01\0\0\0\3ab",
+        b"\0\0\x08\x01\0\0\0\1ab",
+        b"\0\0\x0d\x01\0\0\0\1abcd",
+        b"\x1f\x8b\x08\0",
+        b"<html>not found</html>",
+        b"\0\0\x08\xff" + b"\xff" * 1100,
+    ],
+)
+def test_what_is_no_idx_file_is_one_clear_error(content):
+    with pytest.raises(StorageError, match="MNIST's format"):
+        decode_idx(content)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [[256], [-1], [1.5], [np.nan], [np.inf], np.array([3], object), ["a"]],
+    ids=str,
+)
+def test_values_that_idx_would_change_are_refused(array):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 255"):
+        encode_idx(np.asarray(array))

@@ -426,3 +426,16 @@ def test_killed_at_any_moment_a_run_ends_as_if_it_had_not_been(tmp_path):
         text=True,
     )
     assert done.stdout == "identical\n", done.stderr
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(101, 50), (5, 1), (1, 7)])
+def test_a_last_batch_of_one_vector_is_refused_before_training(count, batch_size):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 4))
+    model.append(nn.Unflatten(1, (1, 2, 2)))
+    before = model[1].weight.detach().clone()
+    options = TrainingOptions(batch_size=batch_size, learning_rate=0.1)
+    with pytest.raises(ValueError, match=f"{count} images in batches of {batch_size} leave one"):
+        train(model, torch.rand(count, 1, 2, 2), options, epochs=1)
+    assert torch.equal(model[1].weight, before)
+    del model[2]  # without normalisation one image is a batch like another
+    train(model, torch.rand(count, 1, 2, 2), options, epochs=1)

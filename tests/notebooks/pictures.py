@@ -90,7 +90,7 @@ def record(item, failed: str) -> None:
         return
     pairs = zip(pictures(item.cell.outputs), pictures(fresh), strict=False)
     row = {
-        "cell": f"{item.parent.name}: {item.name}",
+        "cell": f"{item.path.parent.name}/{item.parent.name}: {item.name}",
         "failed": failed,
         "compared": item.options["check"],
         "bytes": hashlib.sha256(repr(fresh).encode()).hexdigest(),
