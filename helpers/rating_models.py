@@ -219,16 +219,24 @@ def fit_biases(
     """
     check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
     model = fit_mean(train)
-    user_bias, item_bias = model.user_bias, model.item_bias
-    centred = train.stars - model.mean
-    user_weight = np.bincount(train.users, minlength=len(user_bias)) + user_penalty
-    item_weight = np.bincount(train.items, minlength=len(item_bias)) + item_penalty
+    user_bias, item_bias = alternate_biases(train, model.mean, user_penalty, item_penalty, epochs)
+    return replace(model, user_bias=user_bias, item_bias=item_bias)
+
+
+def alternate_biases(
+    train: Ratings, mean: float, user_penalty: float, item_penalty: float, epochs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Biases of users and of items, shapes (users,) and (items,): what :func:`fit_biases` solves."""
+    users, items = train.shape
+    user_bias, item_bias = np.zeros(users), np.zeros(items)
+    user_ratings, item_ratings = activity(train)
+    centred = train.stars - mean
     for _ in range(epochs):
         left = centred - user_bias[train.users]
-        item_bias = np.bincount(train.items, left, len(item_bias)) / item_weight
+        item_bias = np.bincount(train.items, left, items) / (item_ratings + item_penalty)
         left = centred - item_bias[train.items]
-        user_bias = np.bincount(train.users, left, len(user_bias)) / user_weight
-    return replace(model, user_bias=user_bias, item_bias=item_bias)
+        user_bias = np.bincount(train.users, left, users) / (user_ratings + user_penalty)
+    return user_bias, item_bias
 
 
 def fit_users(

@@ -33,6 +33,7 @@ class Scale(NamedTuple):
         return np.linspace(self.lowest, self.highest, min(count, most))
 
 
+NOT_RATED = float("-inf")  # in place of a rating, and below all of them
 STARS = Scale(1, 5, 1)  # Yelp's, and those of generated ratings
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from helpers.rating_models import (
     RatingModel,
@@ -12,7 +11,6 @@ from helpers.rating_models import (
     clip_to_scale,
     principal_axes,
 )
-from helpers.ridge import ridge_rows
 
 # ---- newcomers
 
@@ -60,11 +58,19 @@ def fold_in(
     if not ((stars >= lowest) & (stars <= highest)).all():
         raise ValueError(f"ratings must lie between {lowest:g} and {highest:g}, got {stars}")
     check_positive(penalty=penalty, bias_penalty=bias_penalty)
+    weight = penalty * max(len(items), 1) if weighted else penalty
+    return solve_newcomer(model, items, stars, weight, bias_penalty)
+
+
+def solve_newcomer(
+    model: RatingModel, items: np.ndarray, stars: np.ndarray, penalty: float, bias_penalty: float
+) -> tuple[float, np.ndarray]:
+    """What :func:`fold_in` computes, without its checks; ``penalty`` is λ·w of this user."""
     left = stars - model.mean - model.item_bias[items]
     bias = left.sum() / (len(left) + bias_penalty)
-    row = csr_array((left - bias, items, [0, len(items)]), shape=(1, len(model.item_bias)))
-    weight = penalty * len(items) if weighted else penalty
-    return bias, ridge_rows(row, model.item_factors, np.array([weight]))[0]
+    A, y = model.item_factors[items], left - bias
+    factors = np.linalg.solve(A.T @ A + penalty * np.eye(A.shape[1]), A.T @ y)
+    return bias, factors
 
 
 def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:

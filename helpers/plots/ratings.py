@@ -340,7 +340,8 @@ def plot_recommendations(
     model: RatingModel,
     places: np.ndarray,
     labels: Sequence[str],
-    given: Mapping[int, float | None],
+    shown: Sequence[int],
+    given: Mapping[int, float],
     mine: np.ndarray,
     order: np.ndarray,
     taste: np.ndarray,
@@ -353,8 +354,10 @@ def plot_recommendations(
         Of :func:`helpers.recommendation.item_places`.
     labels : sequence of str
         A name for each item.
+    shown : sequence of int
+        The items that carry their names on the map.
     given : mapping from item to stars
-        None stands for "not rated".
+        What the user has rated of them.
     mine : ndarray of shape (2,)
         The user's place, of :func:`helpers.recommendation.user_place`.
     order : ndarray of shape (n,), int
@@ -362,8 +365,7 @@ def plot_recommendations(
     taste : ndarray of shape (items,)
         What the user's factors add to each item's rating.
     """
-    rated = {item: star for item, star in given.items() if star is not None}
-    words = ", ".join(f"{labels[i]}: {star:g}" for i, star in rated.items())
+    words = ", ".join(f"{labels[i]}: {star:g}" for i, star in given.items())
     picture = new_picture(
         f"Given: {words or 'nothing'}. Recommended: {', '.join(labels[i] for i in order)}.",
         height=4.6,
@@ -371,10 +373,11 @@ def plot_recommendations(
     )
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
     left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
-    shown = np.abs([*places[[*given]], mine])
-    limit = 1.5 * max(np.quantile(np.abs(places), 0.98), shown.max()) or 1
+    farthest = np.abs([*places[[*shown]], mine]).max()
+    limit = 1.5 * max(np.quantile(np.abs(places), 0.98), farthest) or 1
     middle = (model.scale.lowest + model.scale.highest) / 2
-    for item, star in given.items():
+    for item in shown:
+        star = given.get(item)
         color = GREY if star is None else VERMILLION if star < middle else BLUE
         text = labels[item].split(" · ")[0] + ("" if star is None else f"  {star:g}★")
         left.plot(*places[item], color=color, marker="o", markersize=9, linestyle="")
