@@ -119,7 +119,7 @@ def plot_errors(
 def plot_fits(
     fits: Mapping[str, Fit], baseline: tuple[str, float], title: str = "", top: float | None = None
 ) -> Picture:
-    """Training and validation RMSE of fits, pass by pass, and a baseline's.
+    """Training and validation RMSE of fits, epoch by epoch, and a baseline's.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def plot_fits(
     top : float, optional
         Upper end of the axis; a start may lie far above.
     """
-    reached = "; ".join(  # not in which pass: where the curve is flat, that depends on the machine
+    reached = "; ".join(  # not in which epoch: where the curve is flat, that depends on the machine
         f"{name} is best at a validation RMSE of {fit.history['validation'][fit.best]:.2f}"
         for name, fit in fits.items()
     )
     picture = new_picture(
-        f"RMSE of training and validation ratings by pass. {reached}; {baseline[0]} has "
+        f"RMSE of training and validation ratings by epoch. {reached}; {baseline[0]} has "
         f"{baseline[1]:.2f}."
     )
     panels = picture.subplots(1, len(fits), sharex=True, sharey=True, squeeze=False)[0]
@@ -141,7 +141,7 @@ def plot_fits(
         axes.axhline(baseline[1], color=GREY, linestyle="--")
         axes.text(0.98, baseline[1], baseline[0], transform=axes.get_yaxis_transform(), color=GREY)
         axes.texts[-1].set(ha="right", va="bottom")
-        axes.set(xlabel="pass", title=name)
+        axes.set(xlabel="epoch", title=name)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     panels[0].set_ylabel("RMSE, in stars")
     if top:
@@ -264,7 +264,7 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     held_out.set_xticks([])
     training.set_xticks(places, [str(record["k"]) for record in of_penalty])
     training.set_xlabel("factors, k")
-    held_out.set_title(f"RMSE at λ = {here['penalty']:g}; dashed: biases")
+    held_out.set_title(f"RMSE at λ = {here['penalty']:.3g}; dashed: biases")
 
 
 def _user(axes, given, predicted, scale) -> None:
@@ -316,7 +316,13 @@ def plot_item_map(
     ):
         sizes = 3 + 40 * np.sqrt(counts / counts.max())
         for g, (name, color, marker) in enumerate(zip(names, colors, markers, strict=True)):
-            look = {"color": color, "marker": marker, "s": sizes[group == g], "alpha": 0.4}
+            look = {
+                "color": color,
+                "marker": marker,
+                "s": sizes[group == g],
+                "alpha": 0.5,
+                "linewidths": 0,
+            }
             axes.scatter(*places[group == g].T, **look)
             box = {"facecolor": "white", "edgecolor": color, "linewidth": 2.5, "pad": 3}
             axes.text(*(1.15 * centres[g]), name, ha="center", va="center", color=BLACK, bbox=box)
@@ -372,7 +378,8 @@ def plot_recommendations(
         layout=None,
     )
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
-    left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
+    some = places[:: max(1, len(places) // 300)]
+    left.plot(*some.T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
     farthest = np.abs([*places[[*shown]], mine]).max()
     limit = 1.5 * max(np.quantile(np.abs(places), 0.98), farthest) or 1
     middle = (model.scale.lowest + model.scale.highest) / 2
@@ -402,14 +409,15 @@ def _reasons(axes, model, labels, order, taste) -> None:
     axes.set_yticks(rows, [labels[i] for i in order], parse_math=False)
     axes.set_ylim(max(len(order), 1) - 0.4, -2)
     axes.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
-    axes.set(xlim=(-0.5 * unit, 1.5 * unit), xticks=np.arange(3) * unit / 2, title="recommended")
+    axes.set(xlim=(-0.5 * unit, 1.5 * unit), title="recommended")
+    axes.set_xticks(np.arange(3) * unit / 2, [f"{tick:.2g}" for tick in np.arange(3) * unit / 2])
     axes.set_xlabel("stars above the mean")
     axes.grid(axis="y", visible=False)
 
 
 @styled
 def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
-    """Seconds of a pass against what makes it longer, both logarithmic.
+    """Seconds of an epoch against what makes it longer, both logarithmic.
 
     Parameters
     ----------
@@ -417,7 +425,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
         A record has a value under the label, and seconds under "als", "sgd" or both.
     """
     words = []
-    picture = new_picture("Seconds of a pass.", height=4.2)
+    picture = new_picture("Seconds of an epoch.", height=4.2)
     panels = picture.subplots(1, len(tables), sharey=True)
     looks = (("als", "ALS", BLUE, "-", "o"), ("sgd", "SGD", VERMILLION, "--", "s"))
     for axes, (title, (label, records)) in zip(panels, tables.items(), strict=True):
@@ -434,8 +442,8 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
         axes.set(xscale="log", yscale="log", xlabel=label, title=title)
         axes.minorticks_off()
         axes.set_xticks(values, [f"{v:,.3g}" if v < 1e4 else f"{v / 1e3:,.0f}k" for v in values])
-    panels[0].set_ylabel("seconds a pass")
-    picture.alt = "Seconds of a pass of ALS and SGD, logarithmic. " + "; ".join(words) + "."
+    panels[0].set_ylabel("seconds an epoch")
+    picture.alt = "Seconds of an epoch of ALS and SGD, logarithmic. " + "; ".join(words) + "."
     return picture
 
 
@@ -443,7 +451,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
 def plot_by_seconds(
     curves: Mapping[str, Sequence[tuple[float, float]]], baseline: float
 ) -> Picture:
-    """Validation RMSE of fits against the seconds that their passes took.
+    """Validation RMSE of fits against the seconds that their epochs took.
 
     Parameters
     ----------
@@ -465,5 +473,5 @@ def plot_by_seconds(
     axes.axhline(baseline, color=GREY, linestyle="--")
     axes.text(0.99, baseline, "bias model", transform=axes.get_yaxis_transform(), color=GREY)
     axes.texts[-1].set(ha="right", va="bottom")
-    axes.set(xlabel="seconds, passes only", ylabel="validation RMSE", xlim=(0, None))
+    axes.set(xlabel="seconds, epochs only", ylabel="validation RMSE", xlim=(0, None))
     return picture
