@@ -378,7 +378,7 @@ def plot_recommendations(
         layout=None,
     )
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
-    some = places[:: max(1, len(places) // 300)]
+    some = places[:: max(1, len(places) // 150)]
     left.plot(*some.T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
     farthest = np.abs([*places[[*shown]], mine]).max()
     limit = 1.5 * max(np.quantile(np.abs(places), 0.98), farthest) or 1
