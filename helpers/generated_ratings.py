@@ -140,6 +140,12 @@ def _liking(truth: Truth, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     return MEAN_STARS + truth.user_bias[users] + truth.item_bias[items] + taste
 
 
+def best_rmse(truth: Truth, ratings: Ratings) -> float:
+    """RMSE of the best possible prediction of some of the generated ratings, in stars."""
+    best = expected_stars(truth, ratings.user_ids[ratings.users], ratings.item_ids[ratings.items])
+    return float(np.sqrt(np.mean((ratings.stars - best) ** 2)))
+
+
 def expected_stars(truth: Truth, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """The best possible prediction: E[stars | truth], rounding and clipping included.
 

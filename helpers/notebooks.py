@@ -9,6 +9,7 @@ a second run changes no byte.
 
 import base64
 import copy
+import os
 import re
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from helpers.ratings_files import GENERATED, WHICH_RATINGS
 from helpers.storage import ROOT
 
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -59,8 +61,13 @@ def executed(path: Path) -> str:
     return nbformat.writes(tidy(notebook)) + "\n"
 
 
-def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
+def run(notebook: nbformat.NotebookNode, folder: Path, ratings: str = GENERATED) -> None:
     """Run all cells of a notebook in a fresh kernel that stands in ``folder``; outputs go into it.
+
+    Parameters
+    ----------
+    ratings : str
+        What chapter 2 reads: a file, or the generated ratings, wherever the reader's own lie.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
         store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute()
+    client.execute(env=os.environ | {WHICH_RATINGS: ratings})
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -4,7 +4,7 @@ All have one form, μ + b_u + b_i + q_u · p_i, and differ in what of it they us
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,10 +13,8 @@ import scipy.stats
 from numba import njit, prange
 from scipy.sparse import csr_array
 
-from helpers.ratings import STARS, Ratings, to_csr
-from helpers.ridge import fast_ridge_rows, ridge_rows
-
-MIN_STARS, MAX_STARS, _ = STARS
+from helpers.ratings import STARS, Ratings, Scale, activity, to_csr
+from helpers.ridge import fast_ridge_rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,8 @@ class RatingModel:
         In stars.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
         q_u and p_i; k is 0 where a model has none.
+    scale : Scale
+        Of the ratings; predictions are clipped to its lowest and highest value.
     """
 
     mean: float
@@ -38,6 +38,7 @@ class RatingModel:
     item_bias: np.ndarray
     user_factors: np.ndarray
     item_factors: np.ndarray
+    scale: Scale = STARS
 
 
 def predict(
@@ -48,10 +49,17 @@ def predict(
     Parameters
     ----------
     users, items : ndarray of shape (n,), int
-        The pairs.
+        The pairs: positions, counted from 0.
     clip : bool
-        Whether predictions are clipped to 1 … 5.
+        Whether predictions are clipped to the scale.
+
+    Raises
+    ------
+    ValueError
+        If a position isn't a whole number, or the model doesn't know it.
     """
+    users = check_positions("user", users, len(model.user_bias))
+    items = check_positions("item", items, len(model.item_bias))
     products = dot_pairs(model.user_factors, model.item_factors, users, items)
     return add_biases(model, users, items, products, clip=clip)
 
@@ -66,7 +74,12 @@ def add_biases(
 ) -> np.ndarray:
     """Predicted stars as of :func:`predict`, from ``products`` q_u · p_i of shape (n,)."""
     stars = model.mean + model.user_bias[users] + model.item_bias[items] + products
-    return np.clip(stars, MIN_STARS, MAX_STARS) if clip else stars
+    return clip_to_scale(model, stars) if clip else stars
+
+
+def clip_to_scale(model: RatingModel, stars: np.ndarray) -> np.ndarray:
+    """Predictions beyond the lowest or highest rating of the scale brought back to it."""
+    return np.clip(stars, model.scale.lowest, model.scale.highest)
 
 
 def rmse(model: RatingModel, ratings: Ratings, *, clip: bool = True) -> float:
@@ -95,12 +108,12 @@ def rmse_by_activity(
     Returns
     -------
     list of float
-        In stars, one for each band; none of them may be empty.
+        In stars, one for each band; NaN for a band without ratings.
     """
-    activity = np.bincount(train.users, minlength=train.shape[0])[ratings.users]
+    known = activity(train)[0][ratings.users]
     squares = (ratings.stars - predict(model, ratings.users, ratings.items)) ** 2
-    bands = [(activity >= low) & (activity < high) for low, high in pairwise(edges)]
-    return [math.sqrt(squares[band].mean()) for band in bands]
+    bands = [(known >= low) & (known < high) for low, high in pairwise(edges)]
+    return [math.sqrt(squares[band].mean()) if band.any() else math.nan for band in bands]
 
 
 def rmse_intervals(
@@ -149,6 +162,22 @@ def rmse_intervals(
     return tuple(np.split(np.column_stack(drawn), 2))
 
 
+def compare(
+    models: Mapping[str, RatingModel], ratings: Ratings, rng: np.random.Generator
+) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """RMSE of each model on the same ratings, and the intervals of :func:`rmse_intervals`.
+
+    Returns
+    -------
+    errors : list of float
+        In stars, one for each model.
+    of_rmse, of_difference : ndarray of shape (models, 2)
+    """
+    predictions = [predict(model, ratings.users, ratings.items) for model in models.values()]
+    intervals = rmse_intervals(ratings, np.stack(predictions), rng)
+    return [rmse(model, ratings) for model in models.values()], *intervals
+
+
 # ---- baselines
 
 
@@ -157,7 +186,7 @@ def fit_mean(train: Ratings) -> RatingModel:
     users, items = train.shape
     nothing = np.zeros((users, 0)), np.zeros((items, 0))
     mean = float(train.stars.mean(dtype=np.float64))
-    return RatingModel(mean, np.zeros(users), np.zeros(items), *nothing)
+    return RatingModel(mean, np.zeros(users), np.zeros(items), *nothing, train.scale)
 
 
 def fit_user_means(train: Ratings) -> RatingModel:
@@ -190,16 +219,24 @@ def fit_biases(
     """
     check_positive(user_penalty=user_penalty, item_penalty=item_penalty)
     model = fit_mean(train)
-    user_bias, item_bias = model.user_bias, model.item_bias
-    centred = train.stars - model.mean
-    user_weight = np.bincount(train.users, minlength=len(user_bias)) + user_penalty
-    item_weight = np.bincount(train.items, minlength=len(item_bias)) + item_penalty
+    user_bias, item_bias = alternate_biases(train, model.mean, user_penalty, item_penalty, epochs)
+    return replace(model, user_bias=user_bias, item_bias=item_bias)
+
+
+def alternate_biases(
+    train: Ratings, mean: float, user_penalty: float, item_penalty: float, epochs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Biases of users and of items, shapes (users,) and (items,): what :func:`fit_biases` solves."""
+    users, items = train.shape
+    user_bias, item_bias = np.zeros(users), np.zeros(items)
+    user_ratings, item_ratings = activity(train)
+    centred = train.stars - mean
     for _ in range(epochs):
         left = centred - user_bias[train.users]
-        item_bias = np.bincount(train.items, left, len(item_bias)) / item_weight
+        item_bias = np.bincount(train.items, left, items) / (item_ratings + item_penalty)
         left = centred - item_bias[train.items]
-        user_bias = np.bincount(train.users, left, len(user_bias)) / user_weight
-    return replace(model, user_bias=user_bias, item_bias=item_bias)
+        user_bias = np.bincount(train.users, left, users) / (user_ratings + user_penalty)
+    return user_bias, item_bias
 
 
 def fit_users(
@@ -273,93 +310,6 @@ def principal_axes(model: RatingModel) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return users * signs, s, items * signs
 
 
-def fold_in(
-    model: RatingModel,
-    items: np.ndarray,
-    stars: np.ndarray,
-    *,
-    penalty: float,
-    weighted: bool,
-    bias_penalty: float = 10,
-) -> tuple[float, np.ndarray]:
-    """Bias and factors of a new user from a few ratings; the items' stay as they are.
-
-    Two steps, as for all users: first the bias, then one ridge regression of what it leaves on the
-    factors of the rated items.
-
-    Parameters
-    ----------
-    items : ndarray of shape (n,), int
-    stars : ndarray of shape (n,)
-        None at all is fine: bias and factors are then 0.
-    penalty, weighted
-        As in the fit of the model.
-    bias_penalty : float
-        λ_U of :func:`fit_biases`.
-
-    Returns
-    -------
-    bias : float
-    factors : ndarray of shape (k,)
-
-    Raises
-    ------
-    ValueError
-        If items and stars don't have the same length, a rating isn't between 1 and 5, or a
-        penalty isn't positive.
-    """
-    items, stars = np.asarray(items, dtype=int), np.asarray(stars, dtype=float)
-    if items.shape != stars.shape or items.ndim != 1:
-        raise ValueError(f"need one rating for each item, got {items.shape} and {stars.shape}")
-    if not ((stars >= MIN_STARS) & (stars <= MAX_STARS)).all():
-        raise ValueError(f"ratings must lie between 1 and 5, got {stars}")
-    check_positive(penalty=penalty, bias_penalty=bias_penalty)
-    left = stars - model.mean - model.item_bias[items]
-    bias = left.sum() / (len(left) + bias_penalty)
-    row = csr_array((left - bias, items, [0, len(items)]), shape=(1, len(model.item_bias)))
-    weight = penalty * len(items) if weighted else penalty
-    return bias, ridge_rows(row, model.item_factors, np.array([weight]))[0]
-
-
-def predict_new(model: RatingModel, bias: float, factors: np.ndarray) -> np.ndarray:
-    """Predicted stars of all items, shape (items,), for a user of :func:`fold_in`."""
-    stars = model.mean + bias + model.item_bias + model.item_factors @ factors
-    return np.clip(stars, MIN_STARS, MAX_STARS)
-
-
-def user_with(ratings: Ratings, count: int = 60) -> int:
-    """The user whose number of ratings is nearest to ``count``; of several, the first."""
-    by_user = np.bincount(ratings.users, minlength=ratings.shape[0])
-    return int(np.argmin(np.abs(by_user - count)))
-
-
-def nearest_items(
-    model: RatingModel, item: int, count: int, among: np.ndarray | None = None
-) -> np.ndarray:
-    """The items most similar to one, nearest first, itself left out.
-
-    The distance between two items is that between their columns of Q Pᵀ: how differently the
-    factors let all users judge them. It stays the same when the factors are turned.
-
-    Parameters
-    ----------
-    item : int
-    count : int
-        How many to find.
-    among : ndarray of int, optional
-        The items to choose from; all of them otherwise.
-
-    Returns
-    -------
-    ndarray of shape (count,), int
-    """
-    _, s, items = principal_axes(model)
-    among = np.arange(len(items)) if among is None else np.asarray(among)
-    among = among[among != item]
-    distances = np.linalg.norm((items[among] - items[item]) * s, axis=1)
-    return among[np.argsort(distances, kind="stable")[:count]]
-
-
 @njit(cache=True, parallel=True)
 def dot_pairs(Q, P, users, items):
     """Products q_u · p_i of pairs, shape (n,); compiled, on all cores."""
@@ -379,6 +329,28 @@ def _check_shape(model: RatingModel, ratings: Ratings) -> None:
             f"the model knows {expected[0]} users and {expected[1]} items, the ratings have "
             f"{ratings.shape[0]} and {ratings.shape[1]}: they must come from one split"
         )
+
+
+def check_positions(kind: str, positions: np.ndarray, count: int) -> np.ndarray:
+    """Positions as an array of int, if they are whole numbers from 0 to ``count`` − 1.
+
+    Parameters
+    ----------
+    kind : str
+        What is at the positions, such as "user".
+
+    Raises
+    ------
+    ValueError
+        That names the first one that isn't.
+    """
+    positions = np.asarray(positions)
+    if positions.size and positions.dtype.kind not in "iu":
+        raise ValueError(f"{kind}s are known by position, whole numbers, not by {positions.dtype}")
+    unknown = positions[(positions < 0) | (positions >= count)]
+    if unknown.size:
+        raise ValueError(f"the model knows the {kind}s 0 to {count - 1}, not {unknown.flat[0]}")
+    return positions if positions.size else positions.astype(int)
 
 
 def check_positive(**values: float) -> None:

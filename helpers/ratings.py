@@ -7,8 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 MORE_THAN = 10  # ratings that chapter 2 asks of users and restaurants
-
-
+LEAST_LEFT = 0.2  # of the ratings, after pruning
 LARGEST_RATING = 1e6  # in size; beyond it a column is hardly one of ratings
 
 
@@ -19,7 +18,22 @@ class Scale(NamedTuple):
     highest: float
     step: float
 
+    @property
+    def unit(self) -> float:
+        """A quarter of the way from lowest to highest: one star of five; 1 if all are equal.
 
+        Ratings that are c times as large need c times the penalty and 1/c of the learning rate.
+        """
+        return (self.highest - self.lowest) / 4 or 1.0
+
+    def values(self, most: int = 11) -> np.ndarray:
+        """The values from lowest to highest; of more than ``most``, so many evenly spread ones."""
+        span = self.highest - self.lowest
+        count = round(span / self.step) + 1 if self.step else most if span else 1
+        return np.linspace(self.lowest, self.highest, min(count, most))
+
+
+NOT_RATED = float("-inf")  # in place of a rating, and below all of them
 STARS = Scale(1, 5, 1)  # Yelp's, and those of generated ratings
 
 
@@ -74,6 +88,41 @@ def coordinates(matrix: csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return *entries.coords, entries.data
 
 
+# ---- counts
+
+
+def activity(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    """How many ratings each user and each item has, shapes (users,) and (items,)."""
+    users, items = ratings.shape
+    return np.bincount(ratings.users, minlength=users), np.bincount(ratings.items, minlength=items)
+
+
+def often_rated(ratings: Ratings, at_least: int, fewest: int = 20) -> np.ndarray:
+    """Items with so many ratings, in their order; the ``fewest`` most rated if those are too few."""
+    _, counts = activity(ratings)
+    bound = np.sort(counts)[-min(fewest, len(counts))]
+    return np.flatnonzero(counts >= min(at_least, bound))
+
+
+def user_with(ratings: Ratings, count: int = 60) -> int:
+    """The user whose number of ratings is nearest to ``count``; of several, the first."""
+    return int(np.argmin(np.abs(activity(ratings)[0] - count)))
+
+
+def star_shares(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the scale, and which share of the ratings each has; both of shape (values,).
+
+    A fine scale is counted at 11 evenly spread values, each rating at the nearest of them.
+    """
+    values = ratings.scale.values()
+    gap = values[1] - values[0] if len(values) > 1 else 1.0
+    nearest = np.rint((ratings.stars - values[0]) / gap).astype(int)
+    return values, np.bincount(nearest, minlength=len(values)) / len(ratings.stars)
+
+
+# ---- pruning and splitting
+
+
 def prune(ratings: Ratings, more_than: int) -> tuple[Ratings, list[tuple[int, int, int]]]:
     """Drop users and items until every one left has more than so many ratings.
 
@@ -112,6 +161,36 @@ def prune(ratings: Ratings, more_than: int) -> tuple[Ratings, list[tuple[int, in
                 f"nothing is left: no group of users and items has more than {more_than} ratings "
                 f"each (rounds: {rounds}); prune with a smaller number"
             )
+
+
+def prune_enough(
+    ratings: Ratings, most: int = MORE_THAN, least_left: float = LEAST_LEFT
+) -> tuple[Ratings, list[tuple[int, int, int]], int]:
+    """Prune as :func:`prune` does, with a smaller number where little data would be left.
+
+    Parameters
+    ----------
+    ratings : Ratings
+    most : int
+        The number of ratings that is tried first.
+    least_left : float
+        Share of the ratings that must be left.
+
+    Returns
+    -------
+    ratings, rounds
+        As of :func:`prune`.
+    more_than : int
+        The largest number, at most ``most``, that leaves so many; 0 leaves all of them.
+    """
+    for more_than in range(most, 0, -1):
+        try:
+            pruned, rounds = prune(ratings, more_than)
+        except ValueError:
+            continue
+        if len(pruned.stars) >= least_left * len(ratings.stars):
+            return pruned, rounds, more_than
+    return *prune(ratings, 0), 0
 
 
 def _keep(ratings: Ratings, users: np.ndarray, items: np.ndarray) -> Ratings:

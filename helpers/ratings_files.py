@@ -5,7 +5,8 @@
     python -m helpers.ratings_files yelp BUSINESS.json REVIEW.json
                                                      writes the ratings of Yelp's restaurants
 
-What is written is ``data/yelp-dataset.npy``, which chapter 2 uses as soon as it is there.
+What is written is ``data/yelp-dataset.npy``, which chapter 2 uses as soon as it is there. The
+environment variable ``COURSE_RATINGS`` names another file, or says ``generated``.
 """
 
 import argparse
@@ -44,6 +45,8 @@ from helpers.storage import DATA, StorageError, incoming
 from helpers.times import Times, add_time, describe, new_times, settle, show_time
 
 YELP = DATA / "yelp-dataset.npy"
+WHICH_RATINGS = "COURSE_RATINGS"  # an environment variable
+GENERATED = "generated"
 YELP_STARS = (1, 5)
 MEND_ARRAY = "It should be what `numpy.save` writes of an (n, 3) array: user, item, stars; or (n, 4) with time."
 MEND_WRITE = "Make room there or mend its permissions, then once more; nothing was changed."
@@ -114,10 +117,19 @@ def _ratings_of(rows: np.ndarray) -> tuple[Ratings, int]:
     return ratings_from_triples(rows[in_order, :3]) if found[1] else found
 
 
-def load_ratings(seed: int = 0, path: Path = YELP) -> tuple[Ratings, Truth | None, str]:
+def load_ratings(seed: int = 0, path: Path | None = None) -> tuple[Ratings, Truth | None, str]:
     """The reader's own ratings where ``data/yelp-dataset.npy`` is there, else generated ones.
 
-    A file of the same name with another ending is offered, not read.
+    A file of the same name with another ending is offered, not read. Where the environment variable
+    ``COURSE_RATINGS`` is set, it decides: a file's path, or ``generated`` whatever lies in ``data/``.
+    Tests and ``make run`` set it, so that what they show doesn't depend on the reader's ratings.
+
+    Parameters
+    ----------
+    seed : int
+        Of the generated ratings.
+    path : Path, optional
+        Read this file if it is there, whatever the variable says.
 
     Returns
     -------
@@ -126,10 +138,18 @@ def load_ratings(seed: int = 0, path: Path = YELP) -> tuple[Ratings, Truth | Non
         What generated ratings were made from; nobody knows it of real ones.
     source : str
         "generated ratings" or "ratings from …", for captions.
+
+    Raises
+    ------
+    StorageError
+        If the file doesn't hold ratings, or the variable names one that is missing.
     """
-    if path.exists():
+    named = os.environ.get(WHICH_RATINGS) if path is None else None
+    if named == GENERATED:
+        return *generate_ratings(np.random.default_rng(seed)), "generated ratings"
+    path = Path(named) if named else path or YELP
+    if named or path.exists():
         ratings, replaced = read_array(path)
-        _check_scale(path, ratings.scale)
         note = f", {replaced:,} rows replaced by a later one" if replaced else ""
         return ratings, None, f"ratings from {path.name}{note}"
     for other in sorted(path.parent.glob(f"{path.stem}.*")):
@@ -137,15 +157,6 @@ def load_ratings(seed: int = 0, path: Path = YELP) -> tuple[Ratings, Truth | Non
             print(f"{other.name} is not used until `python -m helpers.ratings_files table {other}`")
     ratings, truth = generate_ratings(np.random.default_rng(seed))
     return ratings, truth, "generated ratings"
-
-
-def _check_scale(path: Path, scale: Scale) -> None:
-    """To go once predictions, pictures and chapter 2 follow ``ratings.scale``."""
-    if scale.lowest < 1 or scale.highest > 5:
-        raise StorageError(
-            f"{path} holds ratings {show_scale(scale)}; so far chapter 2 reads 1 … 5. "
-            "Bring them there, or move the file away."
-        )
 
 
 # ---- reading

@@ -9,8 +9,8 @@ from helpers.experiments.ratings import grid_of_fits
 from helpers.factorization import fit_als, random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.manifests import load_manifest
-from helpers.rating_models import fit_biases, rmse, user_with
-from helpers.ratings import MORE_THAN, hold_out, prune
+from helpers.rating_models import fit_biases, rmse
+from helpers.ratings import MORE_THAN, hold_out, prune, user_with
 
 
 def test_recorded_grid_is_of_the_generated_ratings_and_can_be_repeated():

@@ -11,6 +11,7 @@ from helpers.generated_ratings import (
     N_USERS,
     Truth,
     _liking,
+    best_rmse,
     expected_stars,
     generate_ratings,
 )
@@ -97,6 +98,7 @@ def test_best_prediction_is_calibrated_and_nothing_simple_comes_near_it(generate
     user_mean = np.bincount(pruned.users, pruned.stars) / np.bincount(pruned.users)
     of_best = np.sqrt(np.mean((pruned.stars - best) ** 2))
     of_user_mean = np.sqrt(np.mean((pruned.stars - user_mean[pruned.users]) ** 2))
+    assert best_rmse(truth, pruned) == pytest.approx(of_best)
     assert of_best < 0.93 * of_user_mean < 0.93 * pruned.stars.std()
 
 

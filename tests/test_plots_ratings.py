@@ -10,7 +10,6 @@ from helpers.factorization import Fit, random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.picture import to_png
 from helpers.plots.ratings import (
-    item_places,
     plot_by_seconds,
     plot_choice,
     plot_costs,
@@ -18,11 +17,12 @@ from helpers.plots.ratings import (
     plot_fits,
     plot_grid,
     plot_item_map,
-    plot_pruning,
     plot_recommendations,
     plot_tails,
 )
-from helpers.rating_models import fit_mean, principal_axes
+from helpers.rating_models import fit_mean
+from helpers.ratings import STARS, Scale, activity, star_shares
+from helpers.recommendation import group_centres, item_places
 
 
 @pytest.fixture(scope="module")
@@ -67,28 +67,27 @@ def words(picture):
 
 
 def test_tails_start_at_the_largest_count_and_end_at_the_smallest(ratings):
-    picture = plot_tails(ratings, "generated ratings")
+    counts = activity(ratings)
+    picture = plot_tails(counts, *star_shares(ratings), "generated ratings")
     left, right = picture.axes
-    for line, who in zip(left.get_lines(), (ratings.users, ratings.items), strict=True):
-        counts = np.sort(np.bincount(who))[::-1]
-        assert line.get_ydata()[0] == counts[0]
-        assert line.get_ydata()[-1] == counts[-1]
+    for line, count in zip(left.get_lines(), counts, strict=True):
+        assert line.get_ydata()[0] == count.max()
+        assert line.get_ydata()[-1] == count[count > 0].min()
     heights = [bar.get_height() for bar in right.patches]
     np.testing.assert_allclose(
         heights, np.bincount(ratings.stars.astype(int))[1:] / len(ratings.stars)
     )
     assert left.get_title(loc="left") == "generated ratings"
-    assert f"{counts[0]:,}" in picture.alt
+    assert f"{counts[0].max():,}" in picture.alt
 
 
-def test_pruning_shows_shares_of_the_start():
-    picture = plot_pruning([(100, 20, 500), (40, 15, 300), (30, 10, 200)], more_than=10)
-    (axes,) = picture.axes
-    for line, end in zip(axes.get_lines(), (0.3, 0.5, 0.4), strict=True):
-        assert line.get_ydata()[0] == 1
-        assert line.get_ydata()[-1] == pytest.approx(end)
-    assert "users, 30% left" in words(picture)
-    assert "takes 2 rounds" in picture.alt
+def test_half_stars_have_bars_of_their_own():
+    counts = np.array([3, 1]), np.array([2, 2])
+    picture = plot_tails(counts, np.array([0.5, 1, 1.5]), np.array([0.2, 0.3, 0.5]), "a class")
+    labels = [label.get_text() for label in picture.axes[1].get_xticklabels()]
+    assert labels == ["0.5", "1", "1.5"]
+    assert "0.5: 20%, 1: 30%, 1.5: 50%" in picture.alt
+    assert to_png(plot_tails(counts, np.array([3.0]), np.array([1.0]), "all equal"))
 
 
 @pytest.mark.parametrize("best", [None, 0.8])
@@ -112,6 +111,17 @@ def test_fits_mark_the_best_pass(model):
     assert "ALS is best at a validation RMSE of 0.95" in picture.alt
 
 
+def test_fits_are_drawn_over_the_same_epochs(model):
+    short = {name: [1, 0.9] for name in ("training", "validation")}
+    long = {name: [1, 0.95, 0.9, 0.88] for name in ("training", "validation")}
+    picture = plot_fits({"A": Fit(model, 1, short), "B": Fit(model, 3, long)}, ("biases", 1.0))
+    assert len({axes.get_xlim() for axes in picture.axes}) == 1
+
+
+def test_models_without_error_are_drawn_too():
+    assert to_png(plot_errors(["a", "b"], np.zeros((2, 2)), [0.0, 0.0]))
+
+
 def test_grid_frames_the_lowest_error(records):
     picture = plot_grid(records)
     (axes,) = picture.axes
@@ -125,7 +135,7 @@ def test_grid_frames_the_lowest_error(records):
 @pytest.mark.parametrize(("k", "penalty"), list(product(KS, PENALTIES)))
 def test_choice_shows_the_curves_the_spectrum_and_the_user_of_that_choice(records, k, penalty):
     given = np.array([5, 4, 1, 3, 5]), np.array([2, 4])
-    picture = plot_choice(records, given, 1.05, k, penalty)
+    picture = plot_choice(records, given, 1.05, STARS, k, penalty)
     (here,) = (r for r in records if (r["k"], r["penalty"]) == (k, penalty))
     upper, lower, middle, right = picture.axes
     shown = zip((upper, upper, lower), (0, 1, 0), ("validation", "test", "training"), strict=True)
@@ -144,63 +154,86 @@ def test_choice_shows_the_curves_the_spectrum_and_the_user_of_that_choice(record
     assert to_png(picture)
 
 
-def test_item_map_names_the_groups_in_their_order_around_the_middle():
-    angles = np.repeat([0.1, 2.2, 4.1], 5)
-    places = np.column_stack([np.cos(angles), np.sin(angles)])
-    group = np.repeat([0, 2, 1], 5)
-    picture = plot_item_map({"map": places, "mirrored": places * [1, -1]}, group, "ABC")
-    assert len(picture.axes) == 2
-    assert "map: A, C, B" in picture.alt
-    assert "mirrored: A, B, C" in picture.alt
-    first = picture.axes[0].collections[2]  # group 2
-    np.testing.assert_allclose(first.get_offsets(), places[group == 2])
-
-
-def test_item_map_draws_larger_and_counts_more_what_has_more_ratings():
-    places = np.array([[1.0, 0], [3, 0], [0, 2], [0, 4]])
-    counts = np.array([1, 9, 5, 5])
-    picture = plot_item_map({"map": places}, np.array([0, 0, 1, 1]), "AB", counts)
-    (axes,) = picture.axes
-    small, large = axes.collections[0].get_sizes()
-    assert small < large
-    np.testing.assert_allclose(axes.texts[0].get_position(), [1.15 * 2.8, 0])
-
-
-def test_item_places_hold_what_the_first_two_axes_hold(model):
-    users, s, items = principal_axes(model)
-    places = item_places(model)
-    product = (users[:, :2] * np.sqrt(s[:2])) @ places.T
-    np.testing.assert_allclose(product, (users[:, :2] * s[:2]) @ items[:, :2].T)
-
-
-def test_recommendations_leave_out_what_was_rated_and_who_is_no_candidate(model, ratings):
-    labels = [f"Burgers $$ · {i}" for i in range(ratings.shape[1])]
-    factors = np.array([0.5, -1, 0.2])
-    score = model.item_bias + model.item_factors @ factors
-    candidates = np.arange(5, 40)
-    favourite = candidates[score[candidates].argmax()]
-    picture = plot_recommendations(
-        model, item_places(model), labels, {favourite: 5, 7: 0}, factors, candidates, count=4
-    )
-    _, right = picture.axes
-    shown = [t.get_text() for t in right.get_yticklabels()]
-    expected = [i for i in np.argsort(-score) if i in candidates and i != favourite][:4]
-    assert shown == [labels[i] for i in expected]
-    ends = [bar.get_x() + bar.get_width() for bar in right.patches[4:]]
-    np.testing.assert_allclose(ends, score[expected])
-    assert "Burgers $$  5★" in words(picture)
-    assert arrows(picture) == 1
+@pytest.mark.parametrize("scale", [Scale(0.5, 5, 0.5), Scale(0, 10, 1), Scale(3, 3, 0)])
+def test_choice_has_axes_of_the_scale(records, scale):
+    flat = [r | {"singular_values": [0.0] * r["k"]} for r in records]
+    given = np.full(5, scale.highest), np.full(2, scale.lowest)
+    picture = plot_choice(flat, given, 1.05, scale, 2, 0.1)
+    user = picture.axes[3]
+    low, high = user.get_xlim()
+    assert low < scale.lowest <= scale.highest < high
+    assert set(user.get_xticks()) >= {scale.lowest, scale.highest}
     assert to_png(picture)
 
 
-def test_without_ratings_there_is_no_taste_to_show(model, ratings):
-    labels = [str(i) for i in range(ratings.shape[1])]
-    picture = plot_recommendations(
-        model, item_places(model), labels, {3: 0}, np.zeros(3), np.arange(40), count=2
+def test_item_map_names_the_groups_in_their_order_around_the_middle():
+    angles = np.repeat([0.1, 2.2, 4.1], 5)
+    places = np.column_stack([np.cos(angles), np.sin(angles)])
+    group, counts = np.repeat([0, 2, 1], 5), np.arange(15) + 1
+    mirrored = places * [1, -1]
+    panels = {
+        title: (each, group_centres(each, group, counts, 3))
+        for title, each in (("map", places), ("mirrored", mirrored))
+    }
+    picture = plot_item_map(panels, group, "ABC", counts)
+    assert len(picture.axes) == 2
+    assert "map: A, C, B" in picture.alt
+    assert "mirrored: A, B, C" in picture.alt
+    axes = picture.axes[0]
+    np.testing.assert_allclose(axes.collections[2].get_offsets(), places[group == 2])
+    assert (np.diff(axes.collections[2].get_sizes()) > 0).all()  # larger: more ratings
+    np.testing.assert_allclose(axes.texts[0].get_position(), 1.15 * panels["map"][1][0])
+
+
+def recommendation(model, given, mine=(0.3, -0.2), order=(4, 9, 2)):
+    labels = [f"Burgers $$ · {i}" for i in range(len(model.item_bias))]
+    taste = np.linspace(-0.5, 0.5, len(labels))
+    order = np.array(order, int)
+    places = item_places(model)
+    return plot_recommendations(
+        model, places, labels, [3, 7, 8], given, np.array(mine), order, taste
     )
+
+
+def test_recommendations_are_shown_with_their_reasons(model):
+    picture = recommendation(model, {7: 5, 8: 1})
+    right = picture.axes[1]
+    assert [t.get_text() for t in right.get_yticklabels()] == [
+        f"Burgers $$ · {i}" for i in (4, 9, 2)
+    ]
+    by_all, by_you = right.patches[:3], right.patches[3:6]
+    taste = np.linspace(-0.5, 0.5, len(model.item_bias))
+    for bar, other, item in zip(by_all, by_you, (4, 9, 2), strict=True):
+        assert bar.get_width() == pytest.approx(model.item_bias[item])
+        assert other.get_x() + other.get_width() == pytest.approx(
+            model.item_bias[item] + taste[item]
+        )
+    assert {"Burgers $$  5★", "Burgers $$  1★", "Burgers $$"} <= set(words(picture))
+    assert picture.alt.startswith("Given: Burgers $$ · 7: 5, Burgers $$ · 8: 1. Recommended: ")
+    assert to_png(picture)
+
+
+def test_the_arrow_ends_at_the_user_s_place(model):
+    (arrow,) = (t for t in recommendation(model, {7: 5}).axes[0].texts if t.get_text() == "")
+    assert (tuple(arrow.xyann), tuple(arrow.xy)) == ((0, 0), (0.3, -0.2))
+
+
+def test_without_ratings_there_is_no_taste_to_show(model):
+    picture = recommendation(model, {}, mine=(0, 0))
     assert arrows(picture) == 0
-    assert [t.get_text() for t in picture.axes[1].get_yticklabels()] == ["39", "38"]
     assert "Given: nothing" in picture.alt
+
+
+def test_a_zero_is_a_rating_where_the_scale_has_one(model):
+    tenths = replace(model, scale=Scale(0, 10, 1))
+    picture = recommendation(tenths, {7: 0})
+    assert "Burgers $$  0★" in words(picture)
+    assert picture.axes[1].get_xlim() == (-1.25, 3.75)
+
+
+def test_nothing_to_recommend_is_drawn_too(model):
+    nowhere = replace(model, item_factors=0 * model.item_factors)
+    assert to_png(recommendation(nowhere, {7: 5}, mine=(0, 0), order=()))
 
 
 def test_costs_show_a_curve_for_each_method():

@@ -6,23 +6,20 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from helpers.factorization import fit_als, random_init
 from helpers.rating_models import (
+    compare,
     fit_biases,
     fit_mean,
     fit_user_means,
     fit_users,
-    fold_in,
-    nearest_items,
     predict,
-    predict_new,
     principal_axes,
     residuals,
     rmse,
     rmse_by_activity,
     rmse_intervals,
-    user_with,
 )
+from helpers.ratings import Scale
 from tests.made_ratings import generated_parts, make_ratings, random_model, some_ratings
 
 
@@ -46,6 +43,8 @@ def test_prediction_is_the_sum_of_its_parts():
     pairs = ratings.users, ratings.items
     np.testing.assert_allclose(predict(model, *pairs, clip=False), dense[pairs])
     np.testing.assert_allclose(predict(model, *pairs), dense.clip(1, 5)[pairs])
+    half = replace(model, scale=Scale(0.5, 4.5, 0.5))
+    np.testing.assert_allclose(predict(half, *pairs), dense.clip(0.5, 4.5)[pairs])
     expected = np.sqrt(np.mean((ratings.stars - dense[pairs]) ** 2))
     assert rmse(model, ratings, clip=False) == pytest.approx(expected)
     assert rmse(model, ratings) < expected
@@ -59,6 +58,44 @@ def test_ratings_of_another_split_are_refused(parts):
         residuals(parts[0], model)
 
 
+@pytest.mark.parametrize(
+    ("users", "items", "words"),
+    [
+        ([0, -1], [0, 0], "knows the users 0 to 29, not -1"),
+        ([0], [20], "knows the items 0 to 19, not 20"),
+        ([0.0], [3], "users are known by position, whole numbers, not by float64"),
+        ([1], ["a"], "items are known by position"),
+    ],
+)
+def test_positions_that_the_model_does_not_know_are_named(users, items, words):
+    with pytest.raises(ValueError, match=words):
+        predict(fit_mean(some_ratings()), users, items)
+
+
+def test_no_positions_are_no_predictions():
+    assert predict(fit_mean(some_ratings()), [], []).shape == (0,)
+
+
+@pytest.mark.parametrize("fit", [fit_mean, fit_user_means, fit_biases])
+def test_models_keep_the_scale_of_their_ratings(fit):
+    ratings = some_ratings()
+    tenths = replace(ratings, stars=2 * ratings.stars, scale=Scale(0, 10, 1))
+    assert fit(tenths).scale == (0, 10, 1)
+    options = {"user_penalty": 1e-3, "item_penalty": 1e-3} if fit is fit_biases else {}
+    pairs = ratings.users, ratings.items
+    ours, theirs = (predict(fit(r, **options), *pairs, clip=False) for r in (ratings, tenths))
+    np.testing.assert_allclose(2 * ours, theirs, rtol=1e-6)
+
+
+def test_models_are_compared_on_the_same_ratings(parts):
+    train, validation, _ = parts
+    models = {"mean": fit_mean(train), "biases": fit_biases(train)}
+    errors, of_rmse, of_difference = compare(models, validation, np.random.default_rng(0))
+    assert errors == [rmse(model, validation) for model in models.values()]
+    assert ((of_rmse[:, 0] < errors) & (errors < of_rmse[:, 1])).all()
+    assert of_difference[1, 0] < errors[1] - errors[0] < of_difference[1, 1] < 0
+
+
 def test_errors_by_activity_are_those_of_each_band_of_users(parts):
     train, validation, _ = parts
     model = fit_biases(train)
@@ -69,6 +106,7 @@ def test_errors_by_activity_are_those_of_each_band_of_users(parts):
         of_band = {n: getattr(validation, n)[chosen] for n in ("users", "items", "stars")}
         assert error == pytest.approx(rmse(model, replace(validation, **of_band)))
     assert found[0] > found[2]
+    assert np.isnan(rmse_by_activity(model, train, validation, [0, 1, 10**6])[0])  # nobody
 
 
 def test_interval_over_users_has_the_width_that_theory_gives():
@@ -166,67 +204,3 @@ def test_principal_axes_are_the_svd_of_the_product():
     np.testing.assert_allclose(U.T @ U, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(V.T @ V, np.eye(3), atol=1e-12)
     assert (np.diff(s) < 0).all()
-
-
-def test_folding_in_a_known_user_gives_what_training_gave(parts):
-    train, _, _ = parts
-    baseline = fit_biases(train)
-    fit = fit_als(
-        train, baseline, random_init(train.shape, 2, np.random.default_rng(0)), penalty=0.2
-    )
-    model = fit.model
-    user = 7
-    own = train.users == user
-    bias, factors = fold_in(model, train.items[own], train.stars[own], penalty=0.2, weighted=True)
-    assert bias == pytest.approx(model.user_bias[user], abs=1e-3)
-    np.testing.assert_allclose(factors, model.user_factors[user], atol=0.02)
-    everything = np.arange(train.shape[1])
-    found = predict_new(model, bias, factors)
-    np.testing.assert_allclose(
-        found, predict(model, np.full(len(everything), user), everything), atol=0.03
-    )
-
-
-def test_who_has_rated_nothing_is_predicted_by_the_items_alone():
-    model = random_model(some_ratings())
-    bias, factors = fold_in(model, [], [], penalty=0.1, weighted=False)
-    assert bias == 0
-    np.testing.assert_array_equal(factors, 0)
-    np.testing.assert_allclose(
-        predict_new(model, bias, factors), (model.mean + model.item_bias).clip(1, 5)
-    )
-
-
-@pytest.mark.parametrize(
-    ("items", "stars", "message"),
-    [([1, 2], [3], "one rating for each item"), ([1], [6], "between 1 and 5")],
-)
-def test_ratings_that_make_no_sense_are_named(items, stars, message):
-    with pytest.raises(ValueError, match=message):
-        fold_in(random_model(some_ratings()), items, stars, penalty=0.1, weighted=True)
-
-
-def test_nearest_items_dont_depend_on_how_the_factors_are_turned():
-    model = random_model(some_ratings())
-    mix = np.array([[2.0, 1, 0], [0, 1, 3], [1, 0, 1]])
-    turned = replace(
-        model,
-        user_factors=model.user_factors @ mix,
-        item_factors=model.item_factors @ np.linalg.inv(mix).T,
-    )
-    near = nearest_items(model, 4, 6)
-    np.testing.assert_array_equal(near, nearest_items(turned, 4, 6))
-    product = model.user_factors @ model.item_factors.T  # an item is a column of predictions
-    distances = np.linalg.norm(product - product[:, [4]], axis=0)
-    np.testing.assert_array_equal(near, np.argsort(distances)[1:7])
-    among = np.array([2, 4, 9, 11])
-    np.testing.assert_array_equal(
-        nearest_items(model, 4, 2, among), [i for i in np.argsort(distances)[1:] if i in among][:2]
-    )
-
-
-def test_user_with_so_many_ratings_or_about():
-    ratings = some_ratings(share=0.5)
-    counts = np.bincount(ratings.users, minlength=30)
-    assert counts[user_with(ratings, 8)] == counts[np.abs(counts - 8).argmin()]
-    assert user_with(ratings, 10**6) == counts.argmax()

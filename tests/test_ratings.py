@@ -1,5 +1,7 @@
 """Pruning, splitting and reading against their definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,13 +11,20 @@ from hypothesis.extra.numpy import arrays
 from helpers.generated_ratings import generate_ratings
 from helpers.ratings import (
     Ratings,
+    Scale,
+    activity,
     coordinates,
     hold_out,
+    often_rated,
     prune,
+    prune_enough,
     rating_scale,
     ratings_from_triples,
+    star_shares,
     to_csr,
+    user_with,
 )
+from tests.made_ratings import make_ratings, some_ratings
 
 # ---- as a matrix
 
@@ -33,6 +42,71 @@ def test_coordinates_of_the_matrix_are_those_of_the_ratings(observed, random):
     rows = np.lexsort((items, users))
     for ours, expected in zip(found, (users, items, values), strict=True):
         np.testing.assert_array_equal(ours, expected[rows])
+
+
+# ---- counts
+
+
+def test_activity_counts_those_without_ratings_too():
+    ratings = some_ratings()
+    users, items = activity(ratings)
+    matrix = to_csr(ratings, np.ones(len(ratings.stars)))
+    np.testing.assert_array_equal(users, matrix.sum(axis=1))
+    np.testing.assert_array_equal(items, matrix.sum(axis=0))
+    assert (users[0], items[0]) == (0, 0)
+
+
+def test_user_with_so_many_ratings_or_about():
+    ratings = some_ratings(share=0.5)
+    counts = np.bincount(ratings.users, minlength=30)
+    assert counts[user_with(ratings, 8)] == counts[np.abs(counts - 8).argmin()]
+    assert user_with(ratings, 10**6) == counts.argmax()
+
+
+def test_often_rated_are_those_with_so_many_ratings_or_the_most_rated():
+    ratings = some_ratings(share=0.5)
+    counts = activity(ratings)[1]
+    np.testing.assert_array_equal(often_rated(ratings, 14, 2), np.flatnonzero(counts >= 14))
+    assert (
+        often_rated(ratings, 10**6, 1).tolist() == np.flatnonzero(counts == counts.max()).tolist()
+    )
+    assert len(often_rated(ratings, 10**6, 5)) >= 5
+    assert len(often_rated(ratings, 10**6, 99)) == 20  # there are no more
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "values"),
+    [
+        ((1, 5, 1), 1, [1, 2, 3, 4, 5]),
+        ((0.5, 5, 0.5), 1.125, np.arange(1, 11) / 2),
+        ((0, 10, 1), 2.5, range(11)),
+        ((0, 100, 1), 25, range(0, 101, 10)),
+        ((1, 2, 0), 0.25, np.arange(10, 21) / 10),
+        ((4, 4, 0), 1, [4]),
+    ],
+)
+def test_a_scale_has_a_unit_and_values(scale, unit, values):
+    assert Scale(*scale).unit == unit
+    np.testing.assert_allclose(Scale(*scale).values(), values)
+
+
+def test_shares_of_half_stars_are_counted_at_half_stars():
+    ratings = make_ratings(np.ones((20, 30), bool), np.random.default_rng(0))
+    ratings = replace(ratings, stars=ratings.stars / 2 + 2, scale=Scale(2.5, 4.5, 0.5))
+    values, shares = star_shares(ratings)
+    assert values.tolist() == [2.5, 3, 3.5, 4, 4.5]
+    np.testing.assert_allclose(shares, [np.mean(ratings.stars == value) for value in values])
+
+
+def test_shares_on_a_fine_scale_go_to_the_nearest_value_and_add_up():
+    stars = np.array([0, 4, 6, 100, 52], np.float32)
+    ratings = Ratings(np.arange(5), np.zeros(5, int), stars, np.arange(5), np.arange(1))
+    values, shares = star_shares(replace(ratings, scale=Scale(0, 100, 2)))
+    assert dict(zip(values, shares, strict=True)) == {
+        v: 0.4 if v == 0 else 0.2 * (v in (10, 50, 100)) for v in range(0, 101, 10)
+    }
+    equal = replace(ratings, stars=np.full(5, 3.0), scale=Scale(3, 3, 0))
+    assert [part.tolist() for part in star_shares(equal)] == [[3], [1]]
 
 
 # ---- pruning
@@ -80,6 +154,22 @@ def test_pruning_takes_several_rounds():
     _, rounds = prune(ratings, 10)
     assert len(rounds) > 3
     assert (np.diff(rounds, axis=0) <= 0).all()
+
+
+def test_little_data_are_pruned_less():
+    ratings = make_ratings(
+        np.random.default_rng(0).random((60, 40)) < 0.2, np.random.default_rng(1)
+    )
+    pruned, rounds, more_than = prune_enough(ratings, 10)
+    assert 0 < more_than < 10
+    assert len(pruned.stars) >= 0.2 * len(ratings.stars)
+    assert rounds == prune(ratings, more_than)[1]
+    with pytest.raises(ValueError, match="nothing is left"):
+        prune(ratings, 10)
+    dense = make_ratings(np.ones((30, 20), bool), np.random.default_rng(1))
+    assert prune_enough(dense, 10)[2] == 10
+    single = make_ratings(np.eye(5, dtype=bool), np.random.default_rng(1))
+    assert (prune_enough(single)[0].shape, prune_enough(single)[2]) == ((5, 5), 0)
 
 
 # ---- ratings from elsewhere

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import sys
 import tracemalloc
 
@@ -292,10 +293,7 @@ def test_half_stars_and_zeros_are_written_as_they_are(table, tmp_path):
     write_found(table("a,b,0\nc,b,10\nd,b,4.5\n"), target)
     assert np.load(target).tolist() == [[0, 0, 0], [1, 0, 10], [2, 0, 4.5]]
     assert read_array(target)[0].scale == (0, 10, 0.5)
-    with pytest.raises(
-        StorageError, match=r"from 0 to 10 in steps of 0.5; so far chapter 2 reads 1"
-    ):
-        load_ratings(path=target)
+    assert load_ratings(path=target)[0].scale == (0, 10, 0.5)
 
 
 def test_a_disk_that_refuses_leaves_what_was_there(table, tmp_path, monkeypatch):
@@ -532,6 +530,24 @@ def test_a_table_beside_no_array_is_offered(tmp_path, capsys, monkeypatch):
     assert told.startswith(
         "yelp-dataset.csv is not used until `python -m helpers.ratings_files table "
     )
+
+
+def test_a_variable_says_which_ratings_are_read(tmp_path, monkeypatch):
+    own = tmp_path / "class.npy"
+    np.save(own, np.array([[0, 0, 0.5], [2, 1, 3]]))
+    monkeypatch.setattr(ratings_files, "YELP", own)
+    monkeypatch.setattr(ratings_files, "generate_ratings", lambda rng: ("made", "truth"))
+    assert os.environ["COURSE_RATINGS"] == "generated"  # in all tests
+    assert load_ratings() == ("made", "truth", "generated ratings")
+    monkeypatch.delenv("COURSE_RATINGS")
+    assert load_ratings()[2] == "ratings from class.npy"
+    monkeypatch.setattr(ratings_files, "YELP", tmp_path / "none.npy")
+    assert load_ratings()[2] == "generated ratings"
+    monkeypatch.setenv("COURSE_RATINGS", str(own))
+    assert load_ratings()[2] == "ratings from class.npy"
+    monkeypatch.setenv("COURSE_RATINGS", str(tmp_path / "gone.npy"))
+    with pytest.raises(StorageError, match=r"gone.npy is not in"):
+        load_ratings()
 
 
 def test_damaged_own_ratings_are_not_passed_over(tmp_path):

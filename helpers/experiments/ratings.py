@@ -8,8 +8,8 @@ import numpy as np
 from helpers import spark_als
 from helpers.factorization import search_als
 from helpers.generated_ratings import generate_ratings
-from helpers.rating_models import fit_biases, predict, principal_axes, rmse, user_with
-from helpers.ratings import MORE_THAN, Ratings, hold_out, prune
+from helpers.rating_models import fit_biases, predict, principal_axes, rmse
+from helpers.ratings import MORE_THAN, Ratings, hold_out, prune, user_with
 
 GRID_KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 GRID_PENALTIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -40,7 +40,7 @@ def grid_of_fits(
     list of dict
         ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
         ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
-        :func:`helpers.rating_models.user_with` finds: first of the training ratings, then of
+        :func:`helpers.ratings.user_with` finds: first of the training ratings, then of
         the validation ratings.
     """
     baseline = fit_biases(train)

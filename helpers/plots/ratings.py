@@ -22,76 +22,54 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.rating_models import RatingModel, principal_axes
-from helpers.ratings import Ratings
+from helpers.rating_models import RatingModel
+from helpers.ratings import Scale
 
 USERS, ITEMS = BLUE, VERMILLION
 
 
 @styled
-def plot_tails(ratings: Ratings, source: str) -> Picture:
-    """How many ratings users and restaurants have, from the most to the fewest, and the stars."""
-    counts = [np.bincount(who) for who in (ratings.users, ratings.items)]
-    shares = np.bincount(ratings.stars.round().astype(int), minlength=6)[1:6] / len(ratings.stars)
-    single = np.mean(counts[0][counts[0] > 0] == 1)
+def plot_tails(
+    counts: tuple[np.ndarray, np.ndarray], stars: np.ndarray, shares: np.ndarray, source: str
+) -> Picture:
+    """How many ratings users and restaurants have, from the most to the fewest, and the stars.
+
+    Parameters
+    ----------
+    counts : (of each user, of each restaurant)
+        Of :func:`helpers.ratings.activity`.
+    stars, shares : ndarray of shape (values,)
+        Of :func:`helpers.ratings.star_shares`.
+    source : str
+        Where the ratings are from.
+    """
+    each = ", ".join(f"{star:g}: {share:.0%}" for star, share in zip(stars, shares, strict=True))
     picture = new_picture(
         f"{source.capitalize()}. Number of ratings against rank, both logarithmic: users fall from "
-        f"{counts[0].max():,} to 1, {single:.0%} of them having one rating; restaurants fall from "
-        f"{counts[1].max():,}. Beside it the shares of 1 to 5 stars: "
-        + ", ".join(f"{share:.0%}" for share in shares)
-        + ".",
+        f"{counts[0].max():,} to {counts[0].min():,}; restaurants fall from {counts[1].max():,} to "
+        f"{counts[1].min():,}. Beside it the share of the ratings with so many stars: {each}.",
         height=4,
     )
     left, right = picture.subplots(1, 2, width_ratios=(1.6, 1))
-    for name, who, count, color, line in (
-        ("users", ratings.users, counts[0], USERS, "-"),
-        ("restaurants", ratings.items, counts[1], ITEMS, "--"),
+    for name, count, color, line, place in (
+        ("users", counts[0], USERS, "-", (-6, -20)),
+        ("restaurants", counts[1], ITEMS, "--", (6, 8)),
     ):
-        ordered = np.sort(count)[::-1]
+        ordered = np.sort(count[count > 0])[::-1]
         ranks = np.unique(np.geomspace(1, len(ordered), 300).astype(int))
         left.plot(ranks, ordered[ranks - 1], color=color, linestyle=line)
         at = ranks[len(ranks) // 5]
-        place = (6, 8) if who is ratings.items else (-6, -20)
         left.annotate(name, (at, ordered[at - 1]), place, textcoords="offset points", color=color)
     left.set(xscale="log", yscale="log", xlabel="rank", ylabel="number of ratings", title=source)
-    bars = right.bar(range(1, 6), shares, color=SKY, edgecolor=BLACK)
-    right.bar_label(bars, [f"{share:.0%}" for share in shares])
+    places = range(len(stars))
+    bars = right.bar(places, shares, color=SKY, edgecolor=BLACK)
+    right.bar_label(
+        bars, [f"{share:.0%}" for share in shares], fontsize=14 if len(stars) < 6 else 11
+    )
+    right.set_xticks(places, [f"{star:g}" for star in stars])
     right.set(xlabel="stars", title="share of the ratings", yticks=[])
     right.grid(False)
     right.spines["left"].set_visible(False)
-    return picture
-
-
-@styled
-def plot_pruning(rounds: Sequence[tuple[int, int, int]], more_than: int) -> Picture:
-    """What is left after each round of recursive pruning, as shares of the start."""
-    table = np.array(rounds, dtype=float)
-    shares = table / table[0]
-    names = ("users", "restaurants", "ratings")
-    ends = ", ".join(
-        f"{name} {start:,.0f} to {end:,.0f}"
-        for name, start, end in zip(names, table[0], table[-1], strict=True)
-    )
-    picture = new_picture(
-        f"Pruning to more than {more_than} ratings each takes {len(rounds) - 1} rounds, most of it "
-        f"the first: {ends}.",
-        height=3.6,
-    )
-    axes = picture.subplots()
-    for name, share, color, line, marker in zip(
-        names, shares.T, (USERS, ITEMS, GREEN), ("-", "--", "-."), MARKERS, strict=False
-    ):
-        axes.plot(share, color=color, linestyle=line, marker=marker)
-        axes.annotate(
-            f"{name}, {share[-1]:.0%} left",
-            (len(share) - 1, share[-1]),
-            (10, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-        )
-    axes.set(xlabel="round", ylabel="share left", ylim=(0, 1.05), xlim=(-0.1, len(rounds) * 1.25))
-    axes.set_xticks(range(len(rounds)))
     return picture
 
 
@@ -141,7 +119,7 @@ def plot_errors(
 def plot_fits(
     fits: Mapping[str, Fit], baseline: tuple[str, float], title: str = "", top: float | None = None
 ) -> Picture:
-    """Training and validation RMSE of fits, pass by pass, and a baseline's.
+    """Training and validation RMSE of fits, epoch by epoch, and a baseline's.
 
     Parameters
     ----------
@@ -149,21 +127,21 @@ def plot_fits(
     top : float, optional
         Upper end of the axis; a start may lie far above.
     """
-    reached = "; ".join(  # not in which pass: where the curve is flat, that depends on the machine
+    reached = "; ".join(  # not in which epoch: where the curve is flat, that depends on the machine
         f"{name} is best at a validation RMSE of {fit.history['validation'][fit.best]:.2f}"
         for name, fit in fits.items()
     )
     picture = new_picture(
-        f"RMSE of training and validation ratings by pass. {reached}; {baseline[0]} has "
+        f"RMSE of training and validation ratings by epoch. {reached}; {baseline[0]} has "
         f"{baseline[1]:.2f}."
     )
-    panels = picture.subplots(1, len(fits), sharey=True, squeeze=False)[0]
+    panels = picture.subplots(1, len(fits), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (name, fit) in zip(panels, fits.items(), strict=True):
         _curve(axes, fit)
         axes.axhline(baseline[1], color=GREY, linestyle="--")
         axes.text(0.98, baseline[1], baseline[0], transform=axes.get_yaxis_transform(), color=GREY)
         axes.texts[-1].set(ha="right", va="bottom")
-        axes.set(xlabel="pass", title=name)
+        axes.set(xlabel="epoch", title=name)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     panels[0].set_ylabel("RMSE, in stars")
     if top:
@@ -222,6 +200,7 @@ def plot_choice(
     records: Sequence[dict],
     given: tuple[np.ndarray, np.ndarray],
     baseline: float,
+    scale: Scale,
     k: int,
     penalty: float,
 ) -> Picture:
@@ -235,6 +214,8 @@ def plot_choice(
         Of the user whose predictions are in the records.
     baseline : float
         Validation RMSE of the bias model.
+    scale : Scale
+        Of the ratings.
     """
     of_penalty = [r for r in records if r["penalty"] == penalty]
     (here,) = (r for r in of_penalty if r["k"] == k)
@@ -254,10 +235,11 @@ def plot_choice(
     middle.bar(range(1, len(values) + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
     highest = max(record["singular_values"][0] for record in records)
     middle.set(title="spectrum of QPᵀ", xlabel="factor", xlim=(0.3, 8.7))
-    middle.set(yticks=[], xticks=(1, 2, 4, 8), ylim=(0, highest * 1.05))
+    middle.set(yticks=[], xticks=(1, 2, 4, 8), ylim=(0, highest * 1.05 or 1))
     if k > 8:
         middle.text(8.6, highest, f"first 8 of {k}", ha="right", va="top", color=GREY)
-    _user(picture.add_axes((0.75, 0.15, 0.24, 0.75)), given, np.array(here["predicted"]))
+    user = picture.add_axes((0.75, 0.15, 0.24, 0.75))
+    _user(user, given, np.array(here["predicted"]), scale)
     return picture
 
 
@@ -282,14 +264,14 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     held_out.set_xticks([])
     training.set_xticks(places, [str(record["k"]) for record in of_penalty])
     training.set_xlabel("factors, k")
-    held_out.set_title(f"RMSE at λ = {here['penalty']:g}; dashed: biases")
+    held_out.set_title(f"RMSE at λ = {here['penalty']:.3g}; dashed: biases")
 
 
-def _user(axes, given, predicted) -> None:
-    known = len(given[0])
-    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(predicted))
+def _user(axes, given, predicted, scale) -> None:
+    known, unit, (low, high, _) = len(given[0]), scale.unit, scale
+    jitter = unit * np.random.default_rng(0).uniform(-0.18, 0.18, len(predicted))
     stars = np.concatenate(given)
-    axes.plot([1, 5], [1, 5], color=GREY, linestyle="--", linewidth=1)
+    axes.plot([low, high], [low, high], color=GREY, linestyle="--", linewidth=1)
     for part, color, marker, label in (
         (slice(known), BLUE, "o", "training"),
         (slice(known, None), VERMILLION, "s", "held out"),
@@ -297,11 +279,13 @@ def _user(axes, given, predicted) -> None:
         places = stars[part] + jitter[part]
         look = {"color": color, "marker": marker, "linestyle": "", "markersize": 5}
         axes.plot(places, predicted[part], alpha=0.8, **look)
-        height = 5.35 if marker == "o" else 5.05
-        axes.plot(0.85, height, **look)
-        axes.text(1, height, label, color=color, va="center")
-    axes.set(title="one user", xlabel="given stars", xlim=(0.6, 5.4), ylim=(0.8, 5.6))
-    axes.set(xticks=(1, 3, 5), yticks=(1, 3, 5))
+        height = high + unit * (0.35 if marker == "o" else 0.05)
+        axes.plot(low - 0.15 * unit, height, **look)
+        axes.text(low, height, label, color=color, va="center")
+    axes.set(title="one user", xlabel="given stars")
+    axes.set(xlim=(low - 0.4 * unit, high + 0.4 * unit), ylim=(low - 0.2 * unit, high + 0.6 * unit))
+    ticks = sorted({low, (low + high) / 2, high})
+    axes.set(xticks=ticks, yticks=ticks)
     axes.text(0.02, 0.02, "upwards: predicted", transform=axes.transAxes, color=GREY, size=12)
 
 
@@ -310,34 +294,38 @@ def plot_item_map(
     panels: Mapping[str, np.ndarray],
     group: np.ndarray,
     names: Sequence[str],
-    counts: np.ndarray | None = None,
+    counts: np.ndarray,
 ) -> Picture:
     """Items in the plane, marked by a group that they belong to; a panel for each set of places.
 
     Parameters
     ----------
-    panels : mapping from title to an ndarray of shape (items, 2)
+    panels : mapping from title to (places of shape (items, 2), middles of shape (groups, 2))
+        The middles carry the names of the groups.
     group : ndarray of shape (items,), int
         Position in ``names``, of which there are at most 8.
-    counts : ndarray of shape (items,), optional
+    counts : ndarray of shape (items,)
         Ratings of each item: what has more is drawn larger.
     """
-    counts = np.ones(len(group)) if counts is None else counts
     picture = new_picture("Restaurants in the plane.", height=5.2)
     picture.get_layout_engine().set(h_pad=0.1)
     colors, markers = _group_looks(len(names))
     described = []
-    for axes, (title, places) in zip(
+    for axes, (title, (places, centres)) in zip(
         picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        centres = []
+        sizes = 3 + 40 * np.sqrt(counts / counts.max())
         for g, (name, color, marker) in enumerate(zip(names, colors, markers, strict=True)):
-            members, weights = places[group == g], counts[group == g]
-            sizes = 3 + 40 * np.sqrt(weights / counts.max())
-            axes.scatter(*members.T, color=color, marker=marker, s=sizes, alpha=0.4)
-            centres.append(np.average(members, axis=0, weights=weights))
-            box = {"facecolor": "white", "edgecolor": color, "alpha": 0.9, "pad": 2}
-            axes.text(*(1.15 * centres[-1]), name, ha="center", va="center", color=color, bbox=box)
+            look = {
+                "color": color,
+                "marker": marker,
+                "s": sizes[group == g],
+                "alpha": 0.5,
+                "linewidths": 0,
+            }
+            axes.scatter(*places[group == g].T, **look)
+            box = {"facecolor": "white", "edgecolor": color, "linewidth": 2.5, "pad": 3}
+            axes.text(*(1.15 * centres[g]), name, ha="center", va="center", color=BLACK, bbox=box)
         limit = np.quantile(np.abs(places), 0.995) * 1.1
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
         axes.set_title(title)
@@ -353,88 +341,83 @@ def _group_looks(count: int) -> tuple[list, list]:
     return [*COLORS, GREY][:count], [*MARKERS, "*"][:count]
 
 
-def item_places(model: RatingModel) -> np.ndarray:
-    """Items on the first two principal axes of the factors, shape (items, 2)."""
-    _, s, items = principal_axes(model)
-    return items[:, :2] * np.sqrt(s[:2])
-
-
 @styled
 def plot_recommendations(
     model: RatingModel,
     places: np.ndarray,
     labels: Sequence[str],
-    given: Mapping[int, int],
-    factors: np.ndarray,
-    candidates: np.ndarray,
-    count: int = 8,
+    shown: Sequence[int],
+    given: Mapping[int, float],
+    mine: np.ndarray,
+    order: np.ndarray,
+    taste: np.ndarray,
 ) -> Picture:
-    """Where a new user's ratings point on the map, and what is recommended for which reason.
+    """Where a new user stands on the map, and what is recommended for which reason.
 
     Parameters
     ----------
     places : ndarray of shape (items, 2)
-        Of :func:`item_places`.
+        Of :func:`helpers.recommendation.item_places`.
     labels : sequence of str
         A name for each item.
+    shown : sequence of int
+        The items that carry their names on the map.
     given : mapping from item to stars
-        0 stands for "not rated".
-    factors : ndarray of shape (k,)
-        Of :func:`helpers.rating_models.fold_in`.
-    candidates : ndarray of int
-        The items that may be recommended.
+        What the user has rated of them.
+    mine : ndarray of shape (2,)
+        The user's place, of :func:`helpers.recommendation.user_place`.
+    order : ndarray of shape (n,), int
+        What is recommended, best first; n may be 0.
+    taste : ndarray of shape (items,)
+        What the user's factors add to each item's rating.
     """
-    taste = model.item_factors @ factors
-    score = model.item_bias + taste
-    ranked = candidates[np.argsort(-score[candidates], kind="stable")]
-    order = [i for i in ranked if not given.get(i)][:count]
-    words = ", ".join(f"{labels[i]}: {star}" for i, star in given.items() if star)
+    words = ", ".join(f"{labels[i]}: {star:g}" for i, star in given.items())
     picture = new_picture(
         f"Given: {words or 'nothing'}. Recommended: {', '.join(labels[i] for i in order)}.",
         height=4.6,
         layout=None,
     )
     left = picture.add_axes((0.01, 0.03, 0.40, 0.87))
-    left.plot(*places[::8].T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
-    limit = 1.5 * max(np.quantile(np.abs(places), 0.98), np.abs(places[[*given]]).max())
-    for item, star in given.items():
-        color = GREY if not star else (VERMILLION if star < 3 else BLUE)
-        text = labels[item].split(" · ")[0] + (f"  {star}★" if star else "")
+    some = places[:: max(1, len(places) // 150)]
+    left.plot(*some.T, color="#BBBBBB", linestyle="", marker=".", markersize=3)
+    farthest = np.abs([*places[[*shown]], mine]).max()
+    limit = 1.5 * max(np.quantile(np.abs(places), 0.98), farthest) or 1
+    middle = (model.scale.lowest + model.scale.highest) / 2
+    for item in shown:
+        star = given.get(item)
+        color = GREY if star is None else VERMILLION if star < middle else BLUE
+        text = labels[item].split(" · ")[0] + ("" if star is None else f"  {star:g}★")
         left.plot(*places[item], color=color, marker="o", markersize=9, linestyle="")
         offset = (0, 16 if places[item][1] > 0 else -16)
         note = left.annotate(text, places[item], offset, textcoords="offset points")
         note.set(color=color, parse_math=False, ha="center", va="center")  # prices are $ signs
-    towards = np.linalg.lstsq(places, taste, rcond=None)[0]
-    if np.linalg.norm(towards) > 1e-9:
+    if np.linalg.norm(mine) > 1e-9 * limit:
         arrow = {"arrowstyle": "-|>", "color": BLACK, "lw": 3, "mutation_scale": 18}
-        left.annotate("", 3 * towards, (0, 0), arrowprops=arrow)
+        left.annotate("", mine, (0, 0), arrowprops=arrow | {"shrinkA": 0, "shrinkB": 0})
     left.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
-    left.set_title("arrow: your taste among them")
-    right = picture.add_axes((0.63, 0.14, 0.35, 0.76))
-    rows = np.arange(len(order))
-    bars = {"edgecolor": BLACK, "height": 0.75}
-    right.barh(rows, model.item_bias[order], color=SKY, label="liked by all", **bars)
-    right.barh(
-        rows,
-        taste[order],
-        left=model.item_bias[order],
-        color=ORANGE,
-        hatch="//",
-        label="by you",
-        **bars,
-    )
-    right.set_yticks(rows, [labels[i] for i in order], parse_math=False)
-    right.set_ylim(len(order) - 0.4, -2)
-    right.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
-    right.set(xlim=(-0.5, 1.5), xticks=(0, 0.5, 1), title="recommended")
-    right.set_xlabel("stars above the mean")
-    right.grid(axis="y", visible=False)
+    left.set_title("the arrow ends at your place")
+    _reasons(picture.add_axes((0.63, 0.14, 0.35, 0.76)), model, labels, order, taste)
     return picture
+
+
+def _reasons(axes, model, labels, order, taste) -> None:
+    rows, unit = np.arange(len(order)), model.scale.unit
+    by_all, by_you = model.item_bias[order], taste[order]
+    bars = {"edgecolor": BLACK, "height": 0.75}
+    axes.barh(rows, by_all, color=SKY, label="liked by all", **bars)
+    axes.barh(rows, by_you, left=by_all, color=ORANGE, hatch="//", label="by you", **bars)
+    axes.set_yticks(rows, [labels[i] for i in order], parse_math=False)
+    axes.set_ylim(max(len(order), 1) - 0.4, -2)
+    axes.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
+    axes.set(xlim=(-0.5 * unit, 1.5 * unit), title="recommended")
+    axes.set_xticks(np.arange(3) * unit / 2, [f"{tick:.2g}" for tick in np.arange(3) * unit / 2])
+    axes.set_xlabel("stars above the mean")
+    axes.grid(axis="y", visible=False)
 
 
 @styled
 def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
-    """Seconds of a pass against what makes it longer, both logarithmic.
+    """Seconds of an epoch against what makes it longer, both logarithmic.
 
     Parameters
     ----------
@@ -442,7 +425,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
         A record has a value under the label, and seconds under "als", "sgd" or both.
     """
     words = []
-    picture = new_picture("Seconds of a pass.", height=4.2)
+    picture = new_picture("Seconds of an epoch.", height=4.2)
     panels = picture.subplots(1, len(tables), sharey=True)
     looks = (("als", "ALS", BLUE, "-", "o"), ("sgd", "SGD", VERMILLION, "--", "s"))
     for axes, (title, (label, records)) in zip(panels, tables.items(), strict=True):
@@ -459,8 +442,8 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
         axes.set(xscale="log", yscale="log", xlabel=label, title=title)
         axes.minorticks_off()
         axes.set_xticks(values, [f"{v:,.3g}" if v < 1e4 else f"{v / 1e3:,.0f}k" for v in values])
-    panels[0].set_ylabel("seconds a pass")
-    picture.alt = "Seconds of a pass of ALS and SGD, logarithmic. " + "; ".join(words) + "."
+    panels[0].set_ylabel("seconds an epoch")
+    picture.alt = "Seconds of an epoch of ALS and SGD, logarithmic. " + "; ".join(words) + "."
     return picture
 
 
@@ -468,7 +451,7 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
 def plot_by_seconds(
     curves: Mapping[str, Sequence[tuple[float, float]]], baseline: float
 ) -> Picture:
-    """Validation RMSE of fits against the seconds that their passes took.
+    """Validation RMSE of fits against the seconds that their epochs took.
 
     Parameters
     ----------
@@ -490,5 +473,5 @@ def plot_by_seconds(
     axes.axhline(baseline, color=GREY, linestyle="--")
     axes.text(0.99, baseline, "bias model", transform=axes.get_yaxis_transform(), color=GREY)
     axes.texts[-1].set(ha="right", va="bottom")
-    axes.set(xlabel="seconds, passes only", ylabel="validation RMSE", xlim=(0, None))
+    axes.set(xlabel="seconds, epochs only", ylabel="validation RMSE", xlim=(0, None))
     return picture
