@@ -354,7 +354,13 @@ def check_positions(kind: str, positions: np.ndarray, count: int) -> np.ndarray:
 
 
 def check_positive(**values: float) -> None:
-    """Raise a ValueError that names the first value that isn't positive."""
+    """Check that values are positive.
+
+    Raises
+    ------
+    ValueError
+        If one isn't; it names the first such value.
+    """
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value}")
