@@ -145,11 +145,13 @@ def test_walk_shows_the_image_at_the_cross(fitted, first, second):
     picture = plot_walk(pca, scores, middles, (5, 4), first, second)
     left, right = picture.axes
     step = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
-    np.testing.assert_allclose(np.ravel(left.get_lines()[1].get_data()), step)
+    np.testing.assert_allclose(np.ravel(left.get_lines()[1].get_data()), [first, second])
+    dots = np.transpose(left.get_lines()[0].get_data())  # in the slider's unit: one a deviation
+    np.testing.assert_allclose(dots * np.sqrt(pca.explained_variance[:2]), scores[:, :2])
     expected = (pca.mean + step @ pca.components[:2]).clip(0, 1).reshape(5, 4)
     np.testing.assert_allclose(right.get_images()[0].get_array(), expected)
     low, high = left.get_xlim()
-    assert low < step[0] < high
+    assert low < first < high
     assert [text.get_text() for text in left.texts] == ["a", "b", "c"]
 
 

@@ -359,16 +359,17 @@ def plot_walk(
         picture.add_axes((0.09, 0.14, 0.5, 0.8)),
         picture.add_axes((0.63, 0.05, 0.36, 0.82)),
     )
-    left.plot(*scores[:, :2].T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5)
-    reach = 3 * np.sqrt(pca.explained_variance[:2])
-    places = labels_apart(np.array(list(middles.values())), reach / [3.2, 10])
+    deviations = np.sqrt(pca.explained_variance[:2])
+    left.plot(
+        *(scores[:, :2] / deviations).T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5
+    )
+    places = labels_apart(np.array(list(middles.values())) / deviations, np.array([0.94, 0.3]))
     for (x, y), name in zip(places, middles, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
-    steps = np.array([first, second]) * np.sqrt(pca.explained_variance[:2])
-    left.plot(*steps, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
-    left.set(xlabel="along component 1", ylabel="along component 2")
-    left.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
-    image = reconstruct(pca, steps[None]).reshape(shape)
+    left.plot(first, second, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
+    left.set(xlabel="component 1, standard deviations", ylabel="component 2, the same")
+    left.set(xlim=(-3, 3), ylim=(-3, 3))
+    image = reconstruct(pca, (np.array([first, second]) * deviations)[None]).reshape(shape)
     title = f"mean {first:+g} and {second:+g} deviations"
     show_image(right, image.clip(0, 1), title, vmin=0, vmax=1)
     return picture
@@ -428,7 +429,8 @@ def plot_loadings(
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, pca) in zip(rows, panels, strict=True):
         bars = axes.barh(names, pca.components[0], color=BLUE)
-        axes.bar_label(bars, fmt="%.2f", padding=4)
+        labels = [f"{round(x, 2) + 0:.2f}" for x in pca.components[0]]  # no "-0.00"
+        axes.bar_label(bars, labels, padding=4)
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
         )
