@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def read_array(path: Path = YELP) -> tuple[Ratings, int]:
         If the file is missing, isn't an array of numbers, or holds something else than ratings.
     """
     try:
-        return _ratings_of(np.load(path, allow_pickle=False))
+        with warnings.catch_warnings():  # written by Python 2, says NumPy; the numbers are right
+            warnings.simplefilter("ignore", UserWarning)
+            rows = np.load(path, allow_pickle=False)
+        return _ratings_of(rows)
     except FileNotFoundError:
         raise StorageError(f"{path.name} is not in {path.parent}.") from None
     except Exception as error:  # a damaged header raises whatever Python's parser can
