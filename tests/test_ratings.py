@@ -168,6 +168,12 @@ def test_little_data_are_pruned_less():
         prune(ratings, 10)
     dense = make_ratings(np.ones((30, 20), bool), np.random.default_rng(1))
     assert prune_enough(dense, 10)[2] == 10
+    core = np.zeros((412, 212), bool)
+    core[:12, :12] = True  # all that more than 10 would leave, 15 % of the ratings
+    core[12 + np.arange(400), 12 + np.arange(400) % 200] = True
+    core[12 + np.arange(400), 12 + (np.arange(400) + 1) % 200] = True
+    assert len(prune(make_ratings(core, np.random.default_rng(1)), 10)[0].stars) == 144
+    assert prune_enough(make_ratings(core, np.random.default_rng(1)))[2] == 1
     single = make_ratings(np.eye(5, dtype=bool), np.random.default_rng(1))
     assert (prune_enough(single)[0].shape, prune_enough(single)[2]) == ((5, 5), 0)
 

@@ -45,9 +45,10 @@ def test_folding_in_a_known_user_gives_what_training_gave(parts):
     )
 
 
-def test_who_has_rated_nothing_is_predicted_by_the_items_alone():
+@pytest.mark.parametrize("weighted", [True, False])
+def test_who_has_rated_nothing_is_predicted_by_the_items_alone(weighted):
     model = random_model(some_ratings())
-    bias, factors = fold_in(model, [], [], penalty=0.1, weighted=False)
+    bias, factors = fold_in(model, [], [], penalty=0.1, weighted=weighted)
     assert bias == 0
     np.testing.assert_array_equal(factors, 0)
     np.testing.assert_allclose(
