@@ -87,7 +87,7 @@ def fuzz(count: int, seed: int, folder: Path) -> Counter:
             readers[path](path)
             outcomes["data"] += 1
         except StorageError as error:
-            outcomes["refused" if str(path) in str(error) else f"unnamed: {error}"] += 1
+            outcomes["refused" if str(folder) in str(error) else f"unnamed: {error}"] += 1
         except Exception:
             outcomes[f"{path.name}: {traceback.format_exc(limit=-2)}"] += 1
         path.write_bytes(whole[path])
