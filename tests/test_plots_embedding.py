@@ -67,13 +67,14 @@ def test_flat_maps_make_a_flat_picture():
     assert flat.get_figheight() < 0.7 * square.get_figheight()
 
 
-def test_thumbnails_do_not_hide_each_other():
-    images = np.ones((60, 28, 28))
-    sheet = plot_thumbnails(POINTS, images).axes[0].get_images()[0].get_array()
-    alt = plot_thumbnails(POINTS, images).alt
-    shown = int(alt.split()[0])
-    assert 5 < shown < 60
-    assert sheet.sum() == shown * 28 * 28  # one pixel of two images would count once
+def test_thumbnails_show_one_image_of_each_cell():
+    images = np.arange(1, 61)[:, None, None] * np.ones((60, 28, 28))
+    picture = plot_thumbnails(POINTS, images)
+    sheet = picture.axes[0].get_images()[0].get_array()
+    shown = set(np.unique(sheet)) - {0}
+    assert len(shown) == int(picture.alt.split()[0])
+    assert 10 < len(shown) < 60
+    assert (sheet > 0).sum() == len(shown) * 28 * 28
 
 
 def test_thumbnails_stand_where_the_map_has_them():
@@ -81,6 +82,7 @@ def test_thumbnails_stand_where_the_map_has_them():
     images = np.array([0.2, 0.5, 1])[:, None, None] * np.ones((3, 4, 4))
     sheet = plot_thumbnails(points, images).axes[0].get_images()[0].get_array()
     assert (sheet[-1, 0], sheet[-1, -1], sheet[0, 0]) == (0.2, 0.5, 1)
+    assert sheet[0, -1] == 0
 
 
 @pytest.mark.parametrize("perplexity", [5, 300])

@@ -192,7 +192,7 @@ def plot_code_sizes(
         height=4.2,
         layout=None,
     )
-    left = picture.add_axes((0.13, 0.02, 0.55, 0.86))
+    left = picture.add_axes((0.155, 0.02, 0.54, 0.86))
     rows = {"original": images, f"PCA, {d}": by_pca[d], "autoencoder": by_network[d]}
     show_rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
     left.set_title(f"{images[0].size} pixels, or {d} numbers an image")

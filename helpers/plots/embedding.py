@@ -10,6 +10,7 @@ from helpers.picture import (
     BLACK,
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     SKY,
@@ -18,18 +19,18 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.plots.parts import labels_apart, places_beside, show_image
+from helpers.plots.parts import labels_apart, mosaic, places_beside, show_image
 
 # ten classes: told apart by marker where colours repeat
-CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, PURPLE, BLUE)
+CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, GREY, GREEN)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
-THUMBNAILS = 7  # in a column of a map: each is about 95 pixels wide
+CELLS = np.array([10, 7])  # of a map with images, across and up: each is about 95 pixels wide
 LETTER, LINE = 0.125, 0.27  # inches that a letter and a line of a label take
 HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 def _classes(
-    axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str], *, size: float = 6.5
+    axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str], *, size: float = 8
 ) -> None:
     """Points by class, with colour and marker, and each class's name beside its points.
 
@@ -38,10 +39,10 @@ def _classes(
     classes = np.unique(labels)
     for c in classes:
         look = {"color": CLASS_COLORS[c], "marker": CLASS_MARKERS[c]}
-        axes.plot(*points[labels == c].T, ls="", markersize=size, markeredgewidth=0, **look)
+        axes.plot(*points[labels == c].T, ls="", markersize=size, mec="white", mew=0.4, **look)
     inches = axes.get_position().size * axes.figure.get_size_inches()
     middle, span = (points.max(axis=0) + points.min(axis=0)) / 2, np.ptp(points, axis=0)
-    inch = ((span + 1e-9) / (inches - [1.6, 0.8])).max()  # in the units of the map
+    inch = ((span + 1e-9) / (inches * [0.75, 0.85])).max()  # in the units of the map
     low, high = middle - inches * inch / 2, middle + inches * inch / 2
     medians = np.stack([np.median(points[labels == c], axis=0) for c in classes])
     sizes = np.array([[LETTER * len(names[c]) + 0.1, LINE] for c in classes]) * inch
@@ -80,7 +81,7 @@ def plot_maps(
     top = height / (height + 0.5)
     for i, (title, points) in enumerate(maps.items()):
         axes = picture.add_axes((i * width + 0.01, 0.01, width - 0.02, top - 0.01))
-        _classes(axes, points, labels, names, size=3 + 7 * width)
+        _classes(axes, points, labels, names, size=4 + 8 * width)
         axes.set_title(title)
     return picture
 
@@ -110,14 +111,14 @@ def plot_kernels(levels: Sequence[float]) -> Picture:
         axes.annotate("", (end, level), (start, level), arrowprops=arrow)
         axes.text(end + 0.1, level + 0.02, f"{start:.1f} → {end:.1f}", va="bottom")
     axes.text(1.15, 0.75, "in the data: Gaussian", color=BLUE, weight="bold")
-    axes.text(4.6, 0.1, "on the map: Student-t", color=VERMILLION, weight="bold")
+    axes.text(2.3, 0.36, "on the map: Student-t", color=VERMILLION, weight="bold")
     axes.set(xlim=(0, 8), ylim=(0, 1.05), xlabel="distance", ylabel="similarity")
     return picture
 
 
 @styled
 def plot_thumbnails(points: np.ndarray, images: np.ndarray, title: str = "") -> Picture:
-    """The images themselves at their places in a map; those that would hide another are left out.
+    """The images themselves at their places in a map: of each cell of a grid, the first that lies in it.
 
     Parameters
     ----------
@@ -125,25 +126,19 @@ def plot_thumbnails(points: np.ndarray, images: np.ndarray, title: str = "") -> 
     images : ndarray of shape (N, H, W)
     """
     places = (points - points.min(axis=0)) / np.ptp(points, axis=0)
-    kept: list[int] = []
-    for i, place in enumerate(places):
-        apart = np.abs((places[kept] - place) * [THUMBNAILS * 1.45 - 1, THUMBNAILS - 1])
-        if not kept or apart.max(axis=1).min() >= 1:
-            kept.append(i)
+    cells, first = np.unique(
+        np.minimum(places * CELLS, CELLS - 1).astype(int), axis=0, return_index=True
+    )
     picture = new_picture(
-        f"{len(kept)} of {len(points)} images at their places in the map; neighbours look alike.",
+        f"{len(cells)} of {len(points)} images at their places in the map; neighbours look alike.",
         height=7.2,
         layout=None,
     )
     axes = picture.add_axes((0.01, 0.01, 0.98, 0.93))
-    height, width = images.shape[1:]
-    sheet = np.zeros((THUMBNAILS * height, round(THUMBNAILS * 1.45) * width))
-    corners = places * (np.array(sheet.shape)[::-1] - [width, height])
-    for i in kept:
-        x, y = corners[i].astype(int)
-        y = len(sheet) - height - y  # rows are counted from the top
-        sheet[y : y + height, x : x + width] = images[i]
-    show_image(axes, sheet, title, vmin=0, vmax=1)
+    across, up = CELLS
+    sheet = np.zeros((across * up, *images.shape[1:]), images.dtype)
+    sheet[(up - 1 - cells[:, 1]) * across + cells[:, 0]] = images[first]  # rows count from the top
+    show_image(axes, mosaic(sheet, across), title, vmin=0, vmax=1)
     return picture
 
 
