@@ -28,9 +28,9 @@ from helpers.checks.autoencoder import (
     check_threshold,
 )
 from helpers.checks.parts import WrongAnswer
+from helpers.experiments.registry import load_network
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.pca import pca_from_covariance, project, reconstruct
-from helpers.training import seeded
 
 
 def refused(words, check, *answers):
@@ -44,7 +44,7 @@ def data():
     train, test = (
         [a[:n] for a in load_fashion_mnist(s)] for s, n in (("train", 600), ("test", 370))
     )
-    net = seeded(lambda: DenseCodeAutoencoder(16, channels=(2, 4)), 0).eval()
+    net = load_network("fashion-mnist-16")
     return net, pca_from_covariance(train[0].reshape(-1, 784), 16), tuple(train), tuple(test)
 
 
@@ -380,6 +380,8 @@ def test_thresholds_pass_in_every_form(data, capsys):
         (lambda t, a, f, errors, on_test: (errors[1::2].mean(), a, f), "mean error"),
         (lambda t, a, f, errors, on_test: (np.quantile(errors[1::2], 0.9), a, f), "90 % quantile"),
         (lambda t, a, f, errors, on_test: (t, 1 - a, f), "false_alarms.*below the threshold"),
+        (lambda t, a, f, errors, on_test: (t, np.mean(errors[1::2] > t), f), "share on the train"),
+        (lambda t, a, f, errors, on_test: (t, a, a), "found.*share of false alarms"),
         (lambda t, a, f, errors, on_test: (t, 100 * a, f), "false_alarms.*percentage"),
         (lambda t, a, f, errors, on_test: (t, a, 370 * f), "found.*number of images"),
         (lambda t, a, f, errors, on_test: (t, a, 1 - f), "found.*below the threshold"),

@@ -1,6 +1,7 @@
 """What the exercises of chapter 3 ask: each function checks one answer and says what is wrong with it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ CODE = 16  # numbers in a code
 SIZES = (4, 7, 14, 28)  # of exercise 1
 
 
-def _require_near(name: str, answer, right: float, wrong: Mapping[str, float], rtol: float) -> None:
+def _require_near(
+    name: str, answer: float, right: float, wrong: Callable[[], Mapping[str, float]], rtol: float
+) -> None:
     """One number, near the right one; otherwise the first usual mistake that leads to it is named."""
     value = float(check_array(name, answer, ()))
     if not np.isclose(value, right, rtol=rtol, atol=0):
-        found = (words for words, other in wrong.items() if np.isclose(value, other, rtol=rtol))
+        found = (words for words, other in wrong().items() if np.isclose(value, other, rtol=rtol))
         raise WrongAnswer(
             f"{name} is {value:.4g}: {next(found, 'neither right nor a usual slip')}."
         )
@@ -78,45 +81,50 @@ def check_accuracies(
     WrongAnswer
         If one of the two is another number.
     """
-    right = [_accuracies(numbers, train[1], test[1]) for numbers in _numbers(net, pca, train, test)]
-    both = f"{right[1]['right']:.4g} {right[0]['right']:.4g}"
-    given = [float(check_array(n, a, ())) for n, a in (("by_code", by_code), ("by_pca", by_pca))]
-    swapped = f"{given[0]:.4g} {given[1]:.4g}" == both and right[0] != right[1]
+    names, answers = ("by_code", "by_pca"), (by_code, by_pca)
+    given = [float(check_array(n, a, ())) for n, a in zip(names, answers, strict=True)]
+    sets = list(_numbers(net, pca, train[0], test[0]))
+    right = [_accuracy(*numbers, train[1], test[1]) for numbers in sets]
+    swapped = np.allclose(given[::-1], right, rtol=6e-4) and not np.isclose(*right, rtol=6e-4)
     require(not swapped, "by_code and by_pca are swapped.")
-    for name, value, known in zip(("by_code", "by_pca"), given, right, strict=True):
-        known = dict(known)
-        _require_near(name, value, known.pop("right"), known, rtol=6e-4)
+    for name, value, known, numbers in zip(names, given, right, sets, strict=True):
+        wrong = partial(_wrong_accuracies, known, *numbers, train[1], test[1])
+        _require_near(name, value, known, wrong, rtol=6e-4)
     passed(f"right on test images: {by_code:.3f} by the code, {by_pca:.3f} by PCA")
 
 
-def _numbers(net: nn.Module, pca: PrincipalComponents, train: Labelled, test: Labelled):
+def _numbers(
+    net: nn.Module, pca: PrincipalComponents, train: np.ndarray, test: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of training and test images, the codes, then the scores of PCA."""
-    yield tuple(encode_images(net, images) for images, _ in (train, test))
-    yield tuple(project(pca, images.reshape(len(images), -1)) for images, _ in (train, test))
+    yield encode_images(net, train), encode_images(net, test)
+    yield tuple(project(pca, images.reshape(len(images), -1)) for images in (train, test))
 
 
-def _accuracies(numbers: tuple[np.ndarray, np.ndarray], labels: np.ndarray, truth: np.ndarray):
-    """The right accuracy, and those to which the usual mistakes lead."""
-    train, test = numbers
-    classify = KNeighborsClassifier(10).fit(train, labels)
-    right = classify.score(test, truth)
+def _accuracy(
+    train: np.ndarray, test: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int = 10
+) -> float:
+    return KNeighborsClassifier(k).fit(train, labels).score(test, truth)
+
+
+def _wrong_accuracies(
+    right: float, train: np.ndarray, test: np.ndarray, labels: np.ndarray, truth: np.ndarray
+) -> dict[str, float]:
+    """To what the usual mistakes lead."""
     return {
-        "right": right,
         "this is a percentage; give a share between 0 and 1": 100 * right,
         "this is the number of hits; divide by the number of test images": right * len(test),
         "this is the share of errors; the accuracy is what is left": 1 - right,
-        "this is the accuracy on the training images; score it on the test images": classify.score(
-            train, labels
+        "this is the accuracy on the training images; score it on the test images": (
+            _accuracy(train, train, labels, labels)
         ),
         "this classifier was fitted to the test images; fit it to the training images": (
-            KNeighborsClassifier(10).fit(test, truth).score(test, truth)
+            _accuracy(test, test, truth, truth)
         ),
-        "this is for 1 neighbour; use 10": KNeighborsClassifier(1)
-        .fit(train, labels)
-        .score(test, truth),
-        "this is for scikit-learn's default of 5 neighbours; use 10": KNeighborsClassifier()
-        .fit(train, labels)
-        .score(test, truth),
+        "this is for 1 neighbour; use 10": _accuracy(train, test, labels, truth, 1),
+        "this is for scikit-learn's default of 5 neighbours; use 10": (
+            _accuracy(train, test, labels, truth, 5)
+        ),
     }
 
 
@@ -157,7 +165,7 @@ def check_overlap(overlap: Callable[[np.ndarray, np.ndarray, int], float]) -> No
         "the map wasn't used; find the neighbours in both": 1.0,
     }
     right = knn_overlap(points, flat, k)
-    _require_near("overlap(original, mapped, 7)", value, right, wrong, rtol=1e-9)
+    _require_near("overlap(original, mapped, 7)", value, right, lambda: wrong, rtol=1e-9)
     for other in (1, 20):
         found = float(check_array(f"overlap(…, {other})", overlap(points, flat, other), ()))
         words = f"k = 7 is right, and k = {other} gives {found:.4f}, which is not. Is k used?"
@@ -250,7 +258,7 @@ def check_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
         ),
         "this is half of it; the chapter's error has no ½": right / 2,
     }
-    _require_near("loss", float(value), right, wrong, rtol=1e-4)
+    _require_near("loss", float(value), right, lambda: wrong, rtol=1e-4)
     passed(f"loss {float(value):.4f}, the mean of all squares {right:.4f}")
 
 
@@ -389,30 +397,31 @@ def check_threshold(
         "this is the mean error; take a quantile": errors[1::2].mean(),
         "this is the 90 % quantile: 5 % at one end are meant": np.quantile(errors[1::2], 0.9),
     }
-    _require_near("threshold", threshold, right, wrong, rtol=2e-3)
-    mirrored = image_errors(net, np.ascontiguousarray(test[:, :, ::-1])).numpy()
-    turned = image_errors(net, np.ascontiguousarray(test[:, ::-1])).numpy()
-    alarms = _shares(on_test, right) | {
-        "this is the share on the training images; use the test images": np.mean(
-            errors[1::2] > right
-        )
-    }
-    _require_near("false_alarms", false_alarms, np.mean(on_test > right), alarms, rtol=0.02)
-    hits = _shares(turned, right) | {
-        "these images are mirrored left to right; turn them upside down": np.mean(mirrored > right),
-        "this is the share of false alarms": np.mean(on_test > right),
-    }
-    _require_near("found", found, np.mean(turned > right), hits, rtol=0.01)
+    _require_near("threshold", threshold, right, lambda: wrong, rtol=2e-3)
+    upside_down = image_errors(net, np.ascontiguousarray(test[:, ::-1])).numpy()
+    share, hits = np.mean(on_test > right), np.mean(upside_down > right)
+
+    def wrong_alarms() -> dict[str, float]:
+        words = "this is the share on the training images; use the test images"
+        return _shares(share, len(test)) | {words: np.mean(errors[1::2] > right)}
+
+    def wrong_hits() -> dict[str, float]:
+        mirrored = image_errors(net, np.ascontiguousarray(test[:, :, ::-1])).numpy()
+        words = "these images are mirrored left to right; turn them upside down"
+        more = {words: np.mean(mirrored > right), "this is the share of false alarms": share}
+        return _shares(hits, len(test)) | more
+
+    _require_near("false_alarms", false_alarms, share, wrong_alarms, rtol=0.02)
+    _require_near("found", found, hits, wrong_hits, rtol=0.01)
     passed(f"false alarms: {false_alarms:.1%} where 5.0% were meant; found: {found:.0%}")
 
 
-def _shares(errors: np.ndarray, threshold: float) -> dict[str, float]:
+def _shares(share: float, images: int) -> dict[str, float]:
     """Usual ways to miss the share of errors above a threshold."""
-    share = np.mean(errors > threshold)
     return {
         "this is the share below the threshold": 1 - share,
         "this is a percentage; give a share between 0 and 1": 100 * share,
-        "this is a number of images; divide by how many there are": share * len(errors),
+        "this is a number of images; divide by how many there are": share * images,
     }
 
 
@@ -455,7 +464,7 @@ def check_denoising(
                 wrong["this wasn't clipped to [0, 1]"] = np.mean((whole - clean) ** 2)
             other = "by_net" if name == "by_pca" else "by_pca"
             wrong["this is the error of the other method"] = errors[other]
-            _require_near(f"{name}[{level}]", answer[level], right, wrong, rtol=5e-3)
+            _require_near(f"{name}[{level}]", answer[level], right, partial(dict, wrong), rtol=5e-3)
         untouched = np.mean((images - clean) ** 2)
         passed(
             f"noise {level}: untouched {untouched:.3f}, network {by_net[level]:.3f}, "
