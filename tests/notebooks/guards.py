@@ -36,7 +36,6 @@ IGNORED_OUTPUTS: dict[str, str] = {
 }
 PATHS_NOT_CUT_YET = {  # chapters whose path of 45 minutes is still longer
     "02_yelp_matrix_factorization.ipynb",
-    "03_fashion_mnist_autoencoder.ipynb",
     "04_implicit_regularization.ipynb",
     "05_irmae.ipynb",
 }
