@@ -5,7 +5,8 @@ art of using t-SNE for single-cell transcriptomics", 2019.
 """
 
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
+from scipy.special import entr, rel_entr
 from scipy.stats import spearmanr
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.neighbors import NearestNeighbors
@@ -58,6 +59,58 @@ def tsne(
     # scikit-learn's "auto" is a quarter of Kobak and Berens's N / 12, and its unit four times as large
     method = TSNE(perplexity=perplexity, init=initial.astype(np.float32), learning_rate="auto")
     return method.set_params(random_state=seed, n_jobs=1).fit_transform(points)
+
+
+def similarities(points: np.ndarray, perplexity: float = 30.0) -> np.ndarray:
+    """How near each pair of points is, as t-SNE sees it: Gaussian, each point with its own width.
+
+    The width of a point is found by bisection: the entropy of its neighbours is to be the logarithm
+    of the perplexity. Source: van der Maaten and Hinton, "Visualizing data using t-SNE", 2008.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, D)
+    perplexity : float
+        At least 1 and below N − 1.
+
+    Returns
+    -------
+    ndarray of shape (N, N)
+        Symmetric, zero on the diagonal; all of it sums to 1.
+    """
+    squares = squareform(pdist(points, "sqeuclidean"))
+    np.fill_diagonal(squares, np.inf)
+    squares -= squares.min(axis=1, keepdims=True)  # changes no share
+    low, high = np.full((len(points), 1), -40.0), np.full((len(points), 1), 40.0)
+    for _ in range(60):
+        middle = (low + high) / 2  # the logarithm of 1 / 2σ²
+        p = np.exp(-np.exp(middle) * squares)
+        p /= p.sum(axis=1, keepdims=True)
+        too_wide = entr(p).sum(axis=1, keepdims=True) > np.log(perplexity)
+        low, high = np.where(too_wide, middle, low), np.where(too_wide, high, middle)
+    return (p + p.T) / (2 * len(points))
+
+
+def map_similarities(mapped: np.ndarray) -> np.ndarray:
+    """How near each pair of points is on a map, by t-SNE's Student-t curve.
+
+    Parameters
+    ----------
+    mapped : ndarray of shape (N, 2)
+
+    Returns
+    -------
+    ndarray of shape (N, N)
+        Symmetric, zero on the diagonal; all of it sums to 1.
+    """
+    q = 1 / (1 + squareform(pdist(mapped, "sqeuclidean")))
+    np.fill_diagonal(q, 0)
+    return q / q.sum()
+
+
+def kl_divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Kullback–Leibler divergence Σ p log (p / q): what t-SNE makes small; 0 if p = q."""
+    return float(rel_entr(p, q).sum())
 
 
 def neighbours(points: np.ndarray, k: int) -> np.ndarray:
@@ -161,6 +214,23 @@ def faithfulness(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -
         "trustworthiness": float(trustworthiness(original, mapped, n_neighbors=10)),
         "accuracy": float(knn_correct(mapped, labels).mean()),
     }
+
+
+def faithfulness_by_chance(
+    original: np.ndarray, labels: np.ndarray, rng: np.random.Generator, maps: int = 10
+) -> dict[str, float]:
+    """The measures of :func:`faithfulness` for maps at random, on average: what chance gives.
+
+    Parameters
+    ----------
+    original : ndarray of shape (N, D)
+    labels : ndarray of shape (N,)
+    maps : int
+        How many are drawn.
+    """
+    drawn = [rng.random((len(original), 2)) for _ in range(maps)]
+    found = [faithfulness(original, mapped, labels) for mapped in drawn]
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def knn_correct(points: np.ndarray, labels: np.ndarray, k: int = 10) -> np.ndarray:

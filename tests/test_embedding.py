@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from sklearn.manifold import TSNE
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -11,9 +12,13 @@ from helpers.embedding import (
     class_overlap,
     distance_correlation,
     faithfulness,
+    faithfulness_by_chance,
+    kl_divergence,
     knn_correct,
     knn_overlap,
+    map_similarities,
     neighbours,
+    similarities,
     tsne,
 )
 
@@ -78,6 +83,33 @@ def test_accuracy_is_leaving_one_out():
 def test_accuracy_takes_labels_as_they_are():
     assert knn_correct(POINTS, LABELS).all()
     assert knn_correct(POINTS, LABELS * 3 + 4).all()
+
+
+def test_chance_keeps_nothing_but_what_few_classes_share():
+    chance = faithfulness_by_chance(POINTS, LABELS, np.random.default_rng(0), maps=20)
+    assert chance["KNN"] == pytest.approx(10 / 99, abs=0.02)
+    assert chance["KNC"] == 1  # 4 nearest of 4 other classes
+    assert chance["CPD"] == pytest.approx(0, abs=0.05)
+    assert chance["trustworthiness"] == pytest.approx(0.5, abs=0.05)
+    assert chance["accuracy"] == pytest.approx(0.2, abs=0.08)
+
+
+@pytest.mark.parametrize("perplexity", [5, 30])
+def test_similarities_have_the_perplexity_asked_for(perplexity):
+    p = similarities(POINTS, perplexity)
+    assert p.sum() == pytest.approx(1)
+    assert not np.diag(p).any()
+    np.testing.assert_allclose(p, p.T)
+    even = np.repeat([[0.0], [1e6]], 20, axis=0) + RNG.normal(size=(40, 3)) * 1e-9
+    assert similarities(even, 19)[0, 1:20] == pytest.approx(np.full(19, 1 / 40 / 19), rel=1e-3)
+
+
+def test_loss_is_the_one_that_scikit_learn_reports():
+    solver = TSNE(perplexity=20, method="exact", max_iter=300, random_state=0, init="random")
+    mapped = solver.fit_transform(POINTS)
+    ours = kl_divergence(similarities(POINTS, 20), map_similarities(mapped))
+    assert ours == pytest.approx(solver.kl_divergence_, rel=0.02)  # reported a step earlier
+    assert kl_divergence(map_similarities(mapped), map_similarities(mapped)) == 0
 
 
 @pytest.mark.parametrize("init", ["pca", "random"])

@@ -5,7 +5,6 @@ import pytest
 
 from helpers.picture import to_png
 from helpers.plots.autoencoder import (
-    plot_angles,
     plot_code_sizes,
     plot_histories,
     plot_paths,
@@ -47,14 +46,6 @@ def test_signed_rows_are_white_at_zero():
 def test_rows_of_different_length_are_refused():
     with pytest.raises(ValueError, match=r"different numbers of images: \[5, 6\]"):
         plot_rows({"one": IMAGES, "two": IMAGES[:5]}, "Alt.")
-
-
-def test_angles_are_drawn_and_told():
-    picture = plot_angles({"ours": np.array([1.0, 2]), "start": np.array([50.0, 88])})
-    ours, start = picture.axes[0].get_lines()
-    assert list(ours.get_ydata()) == [1, 2]
-    assert list(start.get_ydata()) == [50, 88]
-    assert "ours, the largest 2; start, the largest 88" in picture.alt
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from helpers.picture import to_png
-from helpers.plots.embedding import plot_maps, plot_perplexity, plot_thumbnails
+from helpers.plots.embedding import (
+    plot_kernels,
+    plot_maps,
+    plot_perplexity,
+    plot_thumbnails,
+)
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 5, 4))  # drawn before the points, which depend on it
@@ -17,22 +22,41 @@ def test_maps_show_every_point_with_the_look_of_its_class():
     picture = plot_maps({"one": POINTS, "two": -POINTS}, LABELS, NAMES, "Two maps.")
     for axes, sign in zip(picture.axes, (1, -1), strict=True):
         lines = axes.get_lines()
-        assert len({(line.get_color(), line.get_marker()) for line in lines}) == 10
-        shown = np.concatenate([np.column_stack(line.get_data()) for line in lines])
+        assert len({(line.get_color(), line.get_marker()) for line in lines[:10]}) == 10
+        shown = np.concatenate([np.column_stack(line.get_data()) for line in lines[:10]])
         expected = sign * POINTS[np.argsort(LABELS, kind="stable")]
         np.testing.assert_allclose(shown, expected)
         assert sorted(text.get_text() for text in axes.texts) == list(NAMES)
 
 
-@pytest.mark.parametrize("above", [False, True])
-def test_names_stand_amid_their_class_or_above_it(above):
+def test_names_stand_beside_their_class_with_a_line_to_it():
     points = RNG.normal(size=(90, 2)) + np.repeat([[0, 0], [30, 0], [60, 0]], 30, axis=0)
     labels = np.repeat([0, 1, 2], 30)
-    (axes,) = plot_maps({"one": points}, labels, NAMES, "Three clouds.", above=above).axes
-    for text in axes.texts:
-        x, y = points[labels == NAMES.index(text.get_text())].T
-        assert text.get_position()[0] == pytest.approx(np.median(x))
-        assert text.get_position()[1] == pytest.approx(y.max() if above else np.median(y))
+    (axes,) = plot_maps({"one": points}, labels, ["A", "B", ""], "Three clouds.").axes
+    assert [text.get_text() for text in axes.texts] == ["A", "B"]
+    for c, (text, line) in enumerate(zip(axes.texts, axes.get_lines()[3:], strict=True)):
+        place = np.array(text.get_position())
+        middles = [np.median(points[labels == other], axis=0) for other in range(3)]
+        assert np.linalg.norm(middles - place, axis=1).argmin() == c
+        assert np.abs(points - place).max(axis=1).min() > 0.5  # hides no point
+        np.testing.assert_allclose(np.column_stack(line.get_data()), [middles[c], place])
+
+
+def test_ten_classes_have_ten_looks():
+    from helpers.plots.embedding import CLASS_COLORS, CLASS_MARKERS
+
+    assert len(set(CLASS_MARKERS)) == 10
+    assert len(CLASS_COLORS) == 10
+
+
+def test_arrows_join_the_same_similarity_on_both_curves():
+    levels = [0.5, 0.1]
+    picture = plot_kernels(levels)
+    for level, arrow in zip(levels, picture.axes[0].texts[::2], strict=False):
+        start, end = arrow.xyann[0], arrow.xy[0]
+        assert np.exp(-(start**2) / 2) == pytest.approx(level)
+        assert 1 / (1 + end**2) == pytest.approx(level)
+    assert "1.2 becomes 1.0, 2.1 becomes 3.0" in picture.alt
 
 
 def test_flat_maps_make_a_flat_picture():
@@ -43,13 +67,14 @@ def test_flat_maps_make_a_flat_picture():
     assert flat.get_figheight() < 0.7 * square.get_figheight()
 
 
-def test_thumbnails_do_not_hide_each_other():
-    images = np.ones((60, 28, 28))
-    sheet = plot_thumbnails(POINTS, images).axes[0].get_images()[0].get_array()
-    alt = plot_thumbnails(POINTS, images).alt
-    shown = int(alt.split()[0])
-    assert 10 < shown <= 60
-    assert sheet.sum() == shown * 28 * 28  # one pixel of two images would count once
+def test_thumbnails_show_one_image_of_each_cell():
+    images = np.arange(1, 61)[:, None, None] * np.ones((60, 28, 28))
+    picture = plot_thumbnails(POINTS, images)
+    sheet = picture.axes[0].get_images()[0].get_array()
+    shown = set(np.unique(sheet)) - {0}
+    assert len(shown) == int(picture.alt.split()[0])
+    assert 10 < len(shown) < 60
+    assert (sheet > 0).sum() == len(shown) * 28 * 28
 
 
 def test_thumbnails_stand_where_the_map_has_them():
@@ -57,6 +82,7 @@ def test_thumbnails_stand_where_the_map_has_them():
     images = np.array([0.2, 0.5, 1])[:, None, None] * np.ones((3, 4, 4))
     sheet = plot_thumbnails(points, images).axes[0].get_images()[0].get_array()
     assert (sheet[-1, 0], sheet[-1, -1], sheet[0, 0]) == (0.2, 0.5, 1)
+    assert sheet[0, -1] == 0
 
 
 @pytest.mark.parametrize("perplexity", [5, 300])

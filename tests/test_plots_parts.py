@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.picture import new_picture
-from helpers.plots.parts import labels_apart, mosaic, show_rows
+from helpers.plots.parts import labels_apart, mosaic, places_beside, show_rows
 
 
 def test_mosaic_places_every_image():
@@ -46,3 +46,20 @@ def test_labels_that_would_overlap_are_moved_apart():
 def test_labels_at_the_ends_of_curves_keep_their_distance(heights, apart):
     places = np.column_stack([np.ones(3), heights])
     np.testing.assert_allclose(labels_apart(places, (1, 0.1)), np.column_stack([np.ones(3), apart]))
+
+
+def test_labels_hide_neither_points_nor_each_other():
+    rng = np.random.default_rng(0)
+    points, wanted = rng.normal(size=(200, 2)), rng.normal(size=(6, 2)) / 2
+    sizes = np.array([[0.8, 0.3]] * 3 + [[1.2, 0.3]] * 3)
+    places = places_beside(points, wanted, sizes, np.array([-6.0, -5]), np.array([6.0, 5]))
+    for i, (place, size) in enumerate(zip(places, sizes, strict=True)):
+        assert not (np.abs(points - place) < size / 2).all(axis=1).any()
+        for j in range(i):
+            assert (np.abs(places[j] - place) >= (size + sizes[j]) / 2 - 1e-9).any()
+
+
+def test_a_label_stays_where_it_belongs_if_nothing_is_free():
+    corner = np.array([1.0, 1.0])
+    places = places_beside(corner[None] / 2, corner[None] / 3, corner[None], 0 * corner, corner)
+    assert places.tolist() == [[1 / 3, 1 / 3]]

@@ -18,7 +18,9 @@ import yaml
 from helpers.storage import ROOT
 
 # made of torch; everything else loads it only when it is needed
-TORCH_MODULES = ("helpers.training", "helpers.autoencoder", "helpers.irmae")
+TORCH_MODULES = tuple(
+    f"helpers.{name}" for name in ("training", "autoencoder", "irmae", "checks.autoencoder")
+)
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
 # rows of CONTRIBUTING.md's table of floors
 ROWS = re.findall(r"^\| (\d) \| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)

@@ -74,32 +74,6 @@ def plot_rows(
 
 
 @styled
-def plot_angles(angles: Mapping[str, np.ndarray]) -> Picture:
-    """Principal angles between subspaces of the same dimension.
-
-    Parameters
-    ----------
-    angles : mapping from name to ndarray of shape (k,)
-        Degrees, rising: 0 for a direction that both subspaces have.
-    """
-    picture = new_picture(
-        "Principal angles to the subspace of PCA, in degrees, by rank: "
-        + "; ".join(f"{name}, the largest {values.max():.0f}" for name, values in angles.items())
-        + ".",
-        height=3.6,
-    )
-    axes = picture.subplots()
-    looks = zip((VERMILLION, BLUE, GREEN), ("s", "o", "^"), ("--", "-", ":"), strict=True)
-    for (name, values), (color, marker, line) in zip(angles.items(), looks, strict=False):
-        ranks = np.arange(1, len(values) + 1)
-        axes.plot(ranks, values, color=color, marker=marker, ls=line)
-        axes.text(ranks[-1] + 0.15, values[-1], name, color=color, va="center", weight="bold")
-    axes.set(ylim=(-4, 94), yticks=[0, 30, 60, 90], xlim=(0.7, 1.45 * len(ranks)))
-    axes.set(xticks=ranks, xlabel="angle number", ylabel="degrees")
-    return picture
-
-
-@styled
 def plot_transposed(size: int, kernel: int, stride: int, padding: int, extra: int) -> Picture:
     """Which outputs each input of a one-dimensional transposed convolution reaches.
 
@@ -215,14 +189,14 @@ def plot_code_sizes(
         f"{len(images)} test images and what PCA and an autoencoder make of {d} numbers each; "
         f"beside them the test error against the number of numbers: {pca[d]:.4f} for PCA and "
         f"{network[d]:.4f} for the autoencoder at {d}.",
-        height=3.9,
+        height=4.2,
         layout=None,
     )
-    left = picture.add_axes((0.14, 0.02, 0.5, 0.86))
+    left = picture.add_axes((0.155, 0.02, 0.54, 0.86))
     rows = {"original": images, f"PCA, {d}": by_pca[d], "autoencoder": by_network[d]}
     show_rows(left, {name: values.clip(0, 1) for name, values in rows.items()}, len(images))
     left.set_title(f"{images[0].size} pixels, or {d} numbers an image")
-    right = picture.add_axes((0.75, 0.19, 0.23, 0.69))
+    right = picture.add_axes((0.77, 0.18, 0.22, 0.7))
     looks = {"PCA": (BLUE, "o", "--"), "autoencoder": (VERMILLION, "s", "-")}
     right.plot([d, d], [pca[d], network[d]], color=GREY, ls="-", lw=2)
     for name, (color, marker, line) in looks.items():

@@ -10,6 +10,7 @@ from helpers.picture import (
     BLACK,
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     SKY,
@@ -18,45 +19,43 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.plots.parts import labels_apart, show_image
+from helpers.plots.parts import labels_apart, mosaic, places_beside, show_image
 
 # ten classes: told apart by marker where colours repeat
-CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, PURPLE, BLUE)
+CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, GREY, GREEN)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
-THUMBNAILS = 20  # in a column of a map
+CELLS = np.array([10, 7])  # of a map with images, across and up: each is about 95 pixels wide
+LETTER, LINE = 0.125, 0.27  # inches that a letter and a line of a label take
 HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 def _classes(
-    axes: Axes,
-    points: np.ndarray,
-    labels: np.ndarray,
-    names: Sequence[str],
-    *,
-    width: float = 0.5,
-    above: bool = False,
+    axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str], *, size: float = 8
 ) -> None:
-    """Points by class, with colour, marker and a label at the median of each class, or above all.
+    """Points by class, with colour and marker, and each class's name beside its points.
 
-    ``width`` is the axes' share of the picture's width: it tells how much room a label takes.
+    A line leads from a name to the median of its class. ``size`` is that of the markers.
     """
-    for c in np.unique(labels):
-        x, y = points[labels == c].T
-        look = {"color": CLASS_COLORS[c], "marker": CLASS_MARKERS[c]}
-        axes.plot(x, y, ls="", markersize=10 * width, alpha=0.75, markeredgewidth=0, **look)
     classes = np.unique(labels)
-    middles = np.stack([np.median(points[labels == c], axis=0) for c in classes])
-    room = np.ptp(points, axis=0).max() / width * np.array([0.1, 0.03])
-    if above:
-        middles[:, 1] = [points[labels == c, 1].max() for c in classes]
-    for c, (x, y) in zip(classes, labels_apart(middles, room), strict=True):
-        words = {"color": CLASS_COLORS[c], "weight": "bold", "path_effects": HALO}
-        axes.text(x, y, names[c], ha="center", va="bottom" if above else "center", **words)
-    axes.set(xticks=[], yticks=[])
+    for c in classes:
+        look = {"color": CLASS_COLORS[c], "marker": CLASS_MARKERS[c]}
+        axes.plot(*points[labels == c].T, ls="", markersize=size, mec="white", mew=0.4, **look)
+    inches = axes.get_position().size * axes.figure.get_size_inches()
+    middle, span = (points.max(axis=0) + points.min(axis=0)) / 2, np.ptp(points, axis=0)
+    inch = ((span + 1e-9) / (inches * [0.75, 0.85])).max()  # in the units of the map
+    low, high = middle - inches * inch / 2, middle + inches * inch / 2
+    medians = np.stack([np.median(points[labels == c], axis=0) for c in classes])
+    sizes = np.array([[LETTER * len(names[c]) + 0.1, LINE] for c in classes]) * inch
+    for c, (x, y), place in zip(
+        classes, medians, places_beside(points, medians, sizes, low, high), strict=True
+    ):
+        if names[c]:
+            words = {"color": CLASS_COLORS[c], "weight": "bold", "path_effects": HALO}
+            axes.plot([x, place[0]], [y, place[1]], color=CLASS_COLORS[c], lw=1.5, ls="-")
+            axes.text(*place, names[c], ha="center", va="center", **words)
+    axes.set(xticks=[], yticks=[], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.margins(0.13, 0.05)  # labels are wider than islands
-    axes.set_aspect("equal", adjustable="datalim")
 
 
 @styled
@@ -65,8 +64,6 @@ def plot_maps(
     labels: np.ndarray,
     names: Sequence[str],
     alt: str,
-    *,
-    above: bool = False,
 ) -> Picture:
     """Maps of the same points side by side, coloured by class.
 
@@ -75,9 +72,7 @@ def plot_maps(
     maps : mapping from title to ndarray of shape (N, 2)
     labels : ndarray of shape (N,)
     names : sequence of str
-        The name of class c is ``names[c]``.
-    above : bool
-        Names stand above the points of their class, not amid them.
+        The name of class c is ``names[c]``; an empty one is not written.
     """
     width = 1 / len(maps)
     steepest = max(y / x for x, y in (np.ptp(points, axis=0) for points in maps.values()))
@@ -86,14 +81,44 @@ def plot_maps(
     top = height / (height + 0.5)
     for i, (title, points) in enumerate(maps.items()):
         axes = picture.add_axes((i * width + 0.01, 0.01, width - 0.02, top - 0.01))
-        _classes(axes, points, labels, names, width=width, above=above)
+        _classes(axes, points, labels, names, size=4 + 8 * width)
         axes.set_title(title)
     return picture
 
 
 @styled
+def plot_kernels(levels: Sequence[float]) -> Picture:
+    """The two curves by which t-SNE turns distances into similarities: Gaussian and Student-t.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        Similarities between 0 and 1, at which an arrow leads from the one curve to the other.
+    """
+    gaussian, student = np.sqrt(-2 * np.log(levels)), np.sqrt(1 / np.asarray(levels) - 1)
+    moved = ", ".join(f"{a:.1f} becomes {b:.1f}" for a, b in zip(gaussian, student, strict=True))
+    picture = new_picture(
+        "Similarity against distance: the Gaussian curve of the data falls fast, the Student-t "
+        f"curve of the map slowly. For the same similarity, distance {moved}.",
+        height=3.8,
+    )
+    axes = picture.subplots()
+    distance = np.linspace(0, 8, 400)
+    axes.plot(distance, np.exp(-(distance**2) / 2), color=BLUE, ls="--")
+    axes.plot(distance, 1 / (1 + distance**2), color=VERMILLION, ls="-")
+    for level, start, end in zip(levels, gaussian, student, strict=True):
+        arrow = {"arrowstyle": "-|>", "color": BLACK, "lw": 2, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", (end, level), (start, level), arrowprops=arrow)
+        axes.text(end + 0.1, level + 0.02, f"{start:.1f} → {end:.1f}", va="bottom")
+    axes.text(1.15, 0.75, "in the data: Gaussian", color=BLUE, weight="bold")
+    axes.text(2.3, 0.36, "on the map: Student-t", color=VERMILLION, weight="bold")
+    axes.set(xlim=(0, 8), ylim=(0, 1.05), xlabel="distance", ylabel="similarity")
+    return picture
+
+
+@styled
 def plot_thumbnails(points: np.ndarray, images: np.ndarray, title: str = "") -> Picture:
-    """The images themselves at their places in a map; those that would hide another are left out.
+    """The images themselves at their places in a map: of each cell of a grid, the first that lies in it.
 
     Parameters
     ----------
@@ -101,25 +126,19 @@ def plot_thumbnails(points: np.ndarray, images: np.ndarray, title: str = "") -> 
     images : ndarray of shape (N, H, W)
     """
     places = (points - points.min(axis=0)) / np.ptp(points, axis=0)
-    kept: list[int] = []
-    for i, place in enumerate(places):
-        apart = np.abs((places[kept] - place) * [THUMBNAILS * 1.45 - 1, THUMBNAILS - 1])
-        if not kept or apart.max(axis=1).min() >= 1:
-            kept.append(i)
+    cells, first = np.unique(
+        np.minimum(places * CELLS, CELLS - 1).astype(int), axis=0, return_index=True
+    )
     picture = new_picture(
-        f"{len(kept)} of {len(points)} images at their places in the map; neighbours look alike.",
+        f"{len(cells)} of {len(points)} images at their places in the map; neighbours look alike.",
         height=7.2,
         layout=None,
     )
     axes = picture.add_axes((0.01, 0.01, 0.98, 0.93))
-    height, width = images.shape[1:]
-    sheet = np.zeros((THUMBNAILS * height, round(THUMBNAILS * 1.45) * width))
-    corners = places * (np.array(sheet.shape)[::-1] - [width, height])
-    for i in kept:
-        x, y = corners[i].astype(int)
-        y = len(sheet) - height - y  # rows are counted from the top
-        sheet[y : y + height, x : x + width] = images[i]
-    show_image(axes, sheet, title, vmin=0, vmax=1)
+    across, up = CELLS
+    sheet = np.zeros((across * up, *images.shape[1:]), images.dtype)
+    sheet[(up - 1 - cells[:, 1]) * across + cells[:, 0]] = images[first]  # rows count from the top
+    show_image(axes, mosaic(sheet, across), title, vmin=0, vmax=1)
     return picture
 
 
@@ -145,7 +164,7 @@ def plot_perplexity(
         f"A map by t-SNE of perplexity {perplexity}, with "
         + ", ".join(f"{name} {shown[name]:.1f}" for name in ("KNN", "CPD"))
         + ", and these measures against the perplexity.",
-        height=4.9,
+        height=5.4,
         layout=None,
     )
     left = picture.add_axes((0.01, 0.02, 0.56, 0.87))

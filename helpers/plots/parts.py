@@ -109,6 +109,39 @@ def labels_apart(places: np.ndarray, size: tuple[float, float]) -> np.ndarray:
     return moved
 
 
+def places_beside(
+    points: np.ndarray, wanted: np.ndarray, sizes: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Places for labels that hide no point and no other label: each the nearest to where it belongs.
+
+    Where nothing is free, a label stays where it belongs.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2)
+    wanted, sizes : ndarray of shape (L, 2)
+        Where the labels belong; their widths and heights, in the units of the points.
+    low, high : ndarray of shape (2,)
+        Corners of the picture.
+
+    Returns
+    -------
+    ndarray of shape (L, 2)
+        The labels' centres.
+    """
+    x, y = (np.linspace(a, b, 49) for a, b in zip(low, high, strict=True))
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    places: list[np.ndarray] = []
+    for target, size in zip(wanted, sizes, strict=True):
+        inside = (grid - size / 2 >= low).all(axis=1) & (grid + size / 2 <= high).all(axis=1)
+        free = ~(np.abs(grid[:, None] - points) < size / 2).all(axis=2).any(axis=1) & inside
+        for other, room in zip(places, sizes, strict=False):
+            free &= ~(np.abs(grid - other) < (size + room) / 2).all(axis=1)
+        nearest = np.linalg.norm(grid - target, axis=1)
+        places.append(grid[np.where(free, nearest, np.inf).argmin()] if free.any() else target)
+    return np.array(places)
+
+
 def show_image(axes: Axes, image: np.ndarray, title: str = "", **options) -> None:
     """An image without ticks, grid or frame."""
     axes.imshow(image, **options)

@@ -35,7 +35,6 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "05_irmae.ipynb: c20": "c20",
 }
 PATHS_NOT_CUT_YET = {  # chapters whose path of 45 minutes is still longer
-    "03_fashion_mnist_autoencoder.ipynb",
     "05_irmae.ipynb",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
