@@ -257,7 +257,9 @@ def _cg_rows(starts, columns, targets, factors, penalties, start, steps):
     longest = np.max(starts[1:] - starts[:-1])
     for chunk in prange(CHUNKS):
         A = np.empty((longest, k), np.float32)
-        gradient, direction, bent = (np.empty(k, np.float32) for _ in range(3))
+        gradient = np.empty(k, np.float32)
+        direction = np.empty(k, np.float32)
+        bent = np.empty(k, np.float32)
         for row in range(chunk, rows, CHUNKS):
             first, n = starts[row], starts[row + 1] - starts[row]
             for i in range(n):
