@@ -1,8 +1,8 @@
 """Matrix factorization of ratings by SGD and by alternating least squares (ALS).
 
-Factors are fitted to what a baseline leaves of the ratings, and judged after each epoch. One epoch
-of SGD visits each rating once. One epoch of ALS solves for all users, then for all items; other
-texts call it an iteration or a sweep.
+Factors are fitted to what a baseline leaves of the ratings, or together with the biases, and judged
+after each epoch. One epoch of SGD visits each rating once. One epoch of ALS solves for all users,
+then for all items; other texts call it an iteration or a sweep.
 """
 
 import math
@@ -22,6 +22,7 @@ from helpers.rating_models import (
     check_positive,
     clip_to_scale,
     dot_pairs,
+    penalty_weights,
     residuals,
     rmse,
 )
@@ -60,13 +61,14 @@ def objective(
     item_factors: np.ndarray,
     *,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
     errors: np.ndarray | None = None,
 ) -> float:
     """Σ (r_ui − q_u · p_i)² over the observed entries, plus a penalty on the size of the factors.
 
     The plain penalty is λ (Σ ‖q_u‖² + Σ ‖p_i‖²). The weighted one counts each vector once for each
-    of its ratings, λ (Σ n_u ‖q_u‖² + Σ n_i ‖p_i‖²) (Zhou et al. 2008, "ALS-WR").
+    of its ratings, λ (Σ n_u ‖q_u‖² + Σ n_i ‖p_i‖²) (Zhou et al. 2008, "ALS-WR"). Between them is the
+    one with the roots √n_u and √n_i.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def objective(
         The observed entries, of :func:`helpers.rating_models.residuals`.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
     penalty, weighted
-        λ, and which of the two penalties.
+        λ, and which penalty: the plain one (False), the weighted one (True), or "root".
     errors : ndarray of shape (n,), optional
         r_ui − q_u · p_i of the observed entries, row by row, where they have been computed already.
     """
@@ -91,7 +93,7 @@ def gradients(
     item_factors: np.ndarray,
     *,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of :func:`objective` by both factors, of their shapes; the same parameters."""
     errors = csr_array(
@@ -109,16 +111,15 @@ def _errors(matrix: csr_array, user_factors: np.ndarray, item_factors: np.ndarra
 
 
 def penalties(
-    matrix: csr_array, *, penalty: float, weighted: bool
+    matrix: csr_array, *, penalty: float, weighted: bool | str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """λ of each user and of each item, shapes (users,) and (items,).
+    """λ·w of each user and of each item, shapes (users,) and (items,), where w is the weight.
 
-    The same for all, or, if weighted, times the number of ratings.
+    :func:`helpers.rating_models.penalty_weights` says which weights there are.
     """
-    if not weighted:
-        return tuple(np.full(count, float(penalty)) for count in matrix.shape)
-    items = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return penalty * np.diff(matrix.indptr), penalty * items
+    of_items = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    counts = np.diff(matrix.indptr), of_items
+    return tuple(penalty * penalty_weights(each, weighted) for each in counts)
 
 
 # ---- initialisations
@@ -186,7 +187,7 @@ def als_iterates(
     init: Factors,
     *,
     penalty: float,
-    weighted: bool = True,
+    weighted: bool | str = True,
     cg_steps: int | None = None,
 ) -> Iterator[Factors]:
     """The factors that ALS starts from, then those after each epoch, without end.
@@ -239,7 +240,7 @@ def fit_als(
     init: Factors,
     *,
     penalty: float,
-    weighted: bool = True,
+    weighted: bool | str = True,
     cg_steps: int | None = None,
     epochs: int = 30,
     validation: Ratings | None = None,
@@ -279,7 +280,7 @@ def search_als(
     ks: Sequence[int],
     penalties: Sequence[float],
     *,
-    weighted: bool = True,
+    weighted: bool | str = True,
     epochs: int = 40,
     seed: int = 0,
 ) -> Iterator[tuple[int, float, RatingModel]]:
@@ -305,7 +306,7 @@ def joint_als_iterates(
     init: Factors,
     *,
     penalty: float,
-    weighted: bool = True,
+    weighted: bool | str = True,
     bias_penalties: tuple[float, float] = (10, 8),
 ) -> Iterator[RatingModel]:
     """Models whose biases *and* factors are fitted by ALS: the first one, then one an epoch.
@@ -361,7 +362,7 @@ def fit_joint_als(
     init: Factors,
     *,
     penalty: float,
-    weighted: bool = True,
+    weighted: bool | str = True,
     bias_penalties: tuple[float, float] = (10, 8),
     epochs: int = 30,
     validation: Ratings | None = None,
@@ -524,7 +525,7 @@ def _judge(
     matrix: csr_array,
     validation: Ratings | None,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
     bias_penalties: tuple[float, float] = (0, 0),
 ) -> dict[str, float]:
     """The penalised objective, and the RMSE of training and validation ratings.

@@ -34,23 +34,23 @@ def parts():
 # ---- objective and gradients
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, "root", True])
 def test_objective_is_the_sum_written_out(weighted):
     ratings = some_ratings()
     matrix = residuals(ratings, fit_biases(ratings))
     Q, P = random_init(ratings.shape, 3, np.random.default_rng(2), 0.5)
     expected = 0.0
+    power = {False: 0, "root": 0.5, True: 1}[weighted]
+    for factors, axis in ((Q, 1), (P, 0)):
+        counts = (matrix.toarray() != 0).sum(axis=axis)
+        expected += sum(0.2 * n**power * (v @ v) for n, v in zip(counts, factors, strict=True))
     for u, i in zip(*matrix.nonzero(), strict=True):
         expected += (matrix[u, i] - Q[u] @ P[i]) ** 2
-        if weighted:
-            expected += 0.2 * (Q[u] @ Q[u] + P[i] @ P[i])
-    if not weighted:
-        expected += 0.2 * (np.sum(Q**2) + np.sum(P**2))
     found = objective(matrix, Q, P, penalty=0.2, weighted=weighted)
     assert found == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, "root", True])
 def test_gradients_are_those_of_the_objective(weighted):
     ratings = some_ratings(8, 6)
     matrix = residuals(ratings, fit_mean(ratings))
@@ -71,12 +71,12 @@ def test_gradients_are_those_of_the_objective(weighted):
 # ---- fits
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, "root", True])
 def test_als_never_raises_its_objective_and_ends_where_the_gradient_is_flat(weighted):
     ratings = some_ratings(share=0.5)
     baseline = fit_biases(ratings)
     init = random_init(ratings.shape, 3, np.random.default_rng(0))
-    options = {"penalty": 0.5 if weighted else 2.0, "weighted": weighted}
+    options = {"penalty": {False: 2.0, "root": 1.0, True: 0.5}[weighted], "weighted": weighted}
     fit = fit_als(ratings, baseline, init, **options, epochs=300)
     assert (np.diff(fit.history["objective"]) <= 1e-9).all()
     assert len(fit.history["objective"]) == 301
@@ -100,11 +100,15 @@ def test_the_other_penalty_leads_elsewhere():
     assert values[0] < values[1]
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, "root", True])
 def test_conjugate_gradients_go_down_to_where_exact_solutions_end(weighted):
     ratings = some_ratings(share=0.5)
     init = random_init(ratings.shape, 8, np.random.default_rng(0), 0.5)
-    options = {"penalty": 0.2 if weighted else 2.0, "weighted": weighted, "epochs": 200}
+    options = {
+        "penalty": {False: 2.0, "root": 0.6, True: 0.2}[weighted],
+        "weighted": weighted,
+        "epochs": 200,
+    }
     exact = fit_als(ratings, fit_biases(ratings), init, **options).history["objective"]
     steps = fit_als(ratings, fit_biases(ratings), init, **options, cg_steps=2).history["objective"]
     assert (np.diff(steps) <= 1e-5 * steps[0]).all()
@@ -147,12 +151,16 @@ def as_vector(model):
     return np.concatenate([part.ravel() for part in parts])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, "root", True])
 def test_joint_fit_ends_where_an_independent_solver_of_the_same_objective_does(weighted):
     ratings = some_ratings(share=0.5)
     baseline = fit_biases(ratings)
     init = random_init(ratings.shape, 2, np.random.default_rng(0), 0.5)
-    options = {"penalty": 0.3 if weighted else 3.0, "weighted": weighted, "bias_penalties": (3, 2)}
+    options = {
+        "penalty": {False: 3.0, "root": 1.0, True: 0.3}[weighted],
+        "weighted": weighted,
+        "bias_penalties": (3, 2),
+    }
     fit = fit_joint_als(ratings, baseline, init, **options, epochs=1000)
     problem = joint_problem(ratings, baseline, 2, **options)
     start = as_vector(replace(baseline, user_factors=init[0], item_factors=init[1]))
@@ -338,6 +346,7 @@ def test_a_single_rating_is_enough():
     ("method", "options", "message"),
     [
         (fit_als, {"penalty": 0}, "penalty must be positive, got 0"),
+        (fit_als, {"penalty": 1, "weighted": "sqrt"}, "False, True or 'root', got 'sqrt'"),
         (fit_als, {"penalty": 1, "cg_steps": 0}, "cg_steps must be positive, got 0"),
         (fit_joint_als, {"penalty": 0}, "penalty must be positive, got 0"),
         (fit_joint_als, {"penalty": 1, "bias_penalties": (0, 8)}, "user_penalty must be positive"),
