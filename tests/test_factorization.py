@@ -124,9 +124,8 @@ def joint_problem(ratings, baseline, k, *, penalty, weighted, bias_penalties):
     users, items = ratings.shape
     seen, stars = np.zeros((users, items)), np.zeros((users, items))
     seen[ratings.users, ratings.items], stars[ratings.users, ratings.items] = 1, ratings.stars
-    costs = [
-        seen.sum(axis=axis) if weighted else np.ones(n) for axis, n in ((1, users), (0, items))
-    ]
+    power = {False: 0, "root": 0.5, True: 1}[weighted]
+    costs = [seen.sum(axis=axis) ** power for axis in (1, 0)]
 
     def value_and_slope(x):
         b, c, Q, P = np.split(x, np.cumsum([users, items, users * k]))
