@@ -1,8 +1,8 @@
 """Matrix factorization of ratings by SGD and by alternating least squares (ALS).
 
-Factors are fitted to what a baseline leaves of the ratings, and judged after each epoch. One epoch
-of SGD visits each rating once. One epoch of ALS solves for all users, then for all items; other
-texts call it an iteration or a sweep.
+Factors are fitted to what a baseline leaves of the ratings, or together with the biases, and judged
+after each epoch. One epoch of SGD visits each rating once. One epoch of ALS solves for all users,
+then for all items; other texts call it an iteration or a sweep.
 """
 
 import math
@@ -20,12 +20,14 @@ from helpers.rating_models import (
     RatingModel,
     add_biases,
     check_positive,
+    clip_to_scale,
     dot_pairs,
+    penalty_weights,
     residuals,
     rmse,
 )
 from helpers.ratings import Ratings, coordinates, to_csr
-from helpers.ridge import fast_ridge_rows
+from helpers.ridge import fast_cg_ridge_rows, fast_joint_ridge_rows, fast_ridge_rows
 
 Factors = tuple[np.ndarray, np.ndarray]  # of users (users, k), and of items (items, k)
 
@@ -59,13 +61,14 @@ def objective(
     item_factors: np.ndarray,
     *,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
     errors: np.ndarray | None = None,
 ) -> float:
     """Σ (r_ui − q_u · p_i)² over the observed entries, plus a penalty on the size of the factors.
 
     The plain penalty is λ (Σ ‖q_u‖² + Σ ‖p_i‖²). The weighted one counts each vector once for each
-    of its ratings, λ (Σ n_u ‖q_u‖² + Σ n_i ‖p_i‖²) (Zhou et al. 2008, "ALS-WR").
+    of its ratings, λ (Σ n_u ‖q_u‖² + Σ n_i ‖p_i‖²) (Zhou et al. 2008, "ALS-WR"). Between them is the
+    one with the roots √n_u and √n_i.
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def objective(
         The observed entries, of :func:`helpers.rating_models.residuals`.
     user_factors, item_factors : ndarray of shape (users, k), (items, k)
     penalty, weighted
-        λ, and which of the two penalties.
+        λ, and which penalty: the plain one (False), the weighted one (True), or "root".
     errors : ndarray of shape (n,), optional
         r_ui − q_u · p_i of the observed entries, row by row, where they have been computed already.
     """
@@ -90,7 +93,7 @@ def gradients(
     item_factors: np.ndarray,
     *,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of :func:`objective` by both factors, of their shapes; the same parameters."""
     errors = csr_array(
@@ -108,16 +111,15 @@ def _errors(matrix: csr_array, user_factors: np.ndarray, item_factors: np.ndarra
 
 
 def penalties(
-    matrix: csr_array, *, penalty: float, weighted: bool
+    matrix: csr_array, *, penalty: float, weighted: bool | str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """λ of each user and of each item, shapes (users,) and (items,).
+    """λ·w of each user and of each item, shapes (users,) and (items,), where w is the weight.
 
-    The same for all, or, if weighted, times the number of ratings.
+    :func:`helpers.rating_models.penalty_weights` says which weights there are.
     """
-    if not weighted:
-        return tuple(np.full(count, float(penalty)) for count in matrix.shape)
-    items = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return penalty * np.diff(matrix.indptr), penalty * items
+    of_items = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    counts = np.diff(matrix.indptr), of_items
+    return tuple(penalty * penalty_weights(each, weighted) for each in counts)
 
 
 # ---- initialisations
@@ -163,6 +165,8 @@ def svd_init(matrix: csr_array, k: int) -> Factors:
     """
     if not 1 <= k < min(matrix.shape):
         raise ValueError(f"k must be at least 1 and less than {min(matrix.shape)}, got {k}")
+    if not matrix.data.any():  # the solver can't begin; any directions will do
+        return np.zeros((matrix.shape[0], k)), np.eye(matrix.shape[1], k)
     U, s, Vt = svds(matrix, k=k, v0=np.ones(min(matrix.shape)))
     order = np.argsort(-s)
     return (U * s)[:, order], Vt[order].T.copy()
@@ -179,12 +183,18 @@ def _check_init(init: Factors, shape: tuple[int, int]) -> None:
 
 
 def als_iterates(
-    matrix: csr_array, init: Factors, *, penalty: float, weighted: bool = True
+    matrix: csr_array,
+    init: Factors,
+    *,
+    penalty: float,
+    weighted: bool | str = True,
+    cg_steps: int | None = None,
 ) -> Iterator[Factors]:
     """The factors that ALS starts from, then those after each epoch, without end.
 
     Each half of an epoch minimises :func:`objective` exactly while the other half's factors stay as
-    they are, so the objective never rises. All iterates are arrays of their own.
+    they are, so the objective never rises. Some steps of conjugate gradients only come nearer to
+    that minimum, in single precision, and cost less. All iterates are arrays of their own.
 
     Parameters
     ----------
@@ -192,25 +202,36 @@ def als_iterates(
         The observed entries, of :func:`helpers.rating_models.residuals`.
     init : (user_factors, item_factors)
         Of :func:`random_init` or :func:`svd_init`. The first epoch solves for the users anew: only
-        the items' factors matter.
+        the items' factors matter, unless ``cg_steps`` are given.
     penalty, weighted
         See :func:`objective`.
+    cg_steps : int, optional
+        How many steps of :func:`helpers.ridge.fast_cg_ridge_rows` each row takes, from its factors
+        of the epoch before. Exact solutions by default.
 
     Raises
     ------
     ValueError
-        At the first iterate, if the penalty isn't positive or the shapes don't fit.
+        At the first iterate, if a number isn't positive or the shapes don't fit.
     """
-    check_positive(penalty=penalty)
+    check_positive(penalty=penalty, cg_steps=1 if cg_steps is None else cg_steps)
     _check_init(init, matrix.shape)
     transposed = matrix.T.tocsr()
     of_users, of_items = penalties(matrix, penalty=penalty, weighted=weighted)
     yield init
-    _, item_factors = init
+    user_factors, item_factors = init
     while True:
-        user_factors = fast_ridge_rows(matrix, item_factors, of_users)
-        item_factors = fast_ridge_rows(transposed, user_factors, of_items)
+        user_factors = _solve(matrix, item_factors, of_users, user_factors, cg_steps)
+        item_factors = _solve(transposed, user_factors, of_items, item_factors, cg_steps)
         yield user_factors, item_factors
+
+
+def _solve(
+    matrix: csr_array, factors: np.ndarray, costs: np.ndarray, start: np.ndarray, steps: int | None
+) -> np.ndarray:
+    if steps is None:
+        return fast_ridge_rows(matrix, factors, costs)
+    return fast_cg_ridge_rows(matrix, factors, costs, start, steps)
 
 
 def fit_als(
@@ -219,7 +240,8 @@ def fit_als(
     init: Factors,
     *,
     penalty: float,
-    weighted: bool = True,
+    weighted: bool | str = True,
+    cg_steps: int | None = None,
     epochs: int = 30,
     validation: Ratings | None = None,
     patience: int = 10,
@@ -231,7 +253,7 @@ def fit_als(
     train : Ratings
     baseline : RatingModel
         Its biases stay as they are; the factors are fitted to what it leaves.
-    init, penalty, weighted
+    init, penalty, weighted, cg_steps
         See :func:`als_iterates`.
     epochs : int
         At most so many.
@@ -244,13 +266,12 @@ def fit_als(
     Raises
     ------
     ValueError
-        If the penalty isn't positive, or shapes don't fit.
+        If a number isn't positive, or shapes don't fit.
     """
-    matrix = residuals(train, baseline)
-    iterates = als_iterates(matrix, init, penalty=penalty, weighted=weighted)
-    options = {"penalty": penalty, "weighted": weighted, "validation": validation}
-    judge = partial(_judge, matrix=matrix, stars=to_csr(train, train.stars).data, **options)
-    return _keep_best(islice(iterates, epochs + 1), baseline, judge, patience)
+    options = {"penalty": penalty, "weighted": weighted}
+    iterates = als_iterates(residuals(train, baseline), init, cg_steps=cg_steps, **options)
+    models = (_with_factors(baseline, factors) for factors in islice(iterates, epochs + 1))
+    return _keep_best(models, _judge_by(train, validation, **options), patience)
 
 
 def search_als(
@@ -259,7 +280,7 @@ def search_als(
     ks: Sequence[int],
     penalties: Sequence[float],
     *,
-    weighted: bool = True,
+    weighted: bool | str = True,
     epochs: int = 40,
     seed: int = 0,
 ) -> Iterator[tuple[int, float, RatingModel]]:
@@ -274,6 +295,91 @@ def search_als(
         for penalty in penalties:
             iterates = als_iterates(matrix, init, penalty=penalty, weighted=weighted)
             yield k, penalty, _with_factors(baseline, next(islice(iterates, epochs, None)))
+
+
+# ---- biases and factors together
+
+
+def joint_als_iterates(
+    train: Ratings,
+    baseline: RatingModel,
+    init: Factors,
+    *,
+    penalty: float,
+    weighted: bool | str = True,
+    bias_penalties: tuple[float, float] = (10, 8),
+) -> Iterator[RatingModel]:
+    """Models whose biases *and* factors are fitted by ALS: the first one, then one an epoch.
+
+    Fixed biases explain what they can before the factors are asked. Here a user's bias is one more
+    factor, whose partner is a 1 in each item; an item's bias likewise. Each half of an epoch solves
+    for biases and factors of one side at once. It minimises :func:`objective` of what μ and both
+    biases leave, plus λ_U Σ b_u² + λ_I Σ b_i².
+
+    Parameters
+    ----------
+    train : Ratings
+    baseline : RatingModel
+        Its mean stays; its biases are where the fit starts.
+    init, penalty, weighted
+        As of :func:`als_iterates`.
+    bias_penalties : (float, float)
+        λ_U and λ_I, as of :func:`helpers.rating_models.fit_biases`.
+
+    Raises
+    ------
+    ValueError
+        At the first iterate, if a number isn't positive or the shapes don't fit.
+    """
+    of_user, of_item = bias_penalties
+    check_positive(penalty=penalty, user_penalty=of_user, item_penalty=of_item)
+    _check_init(init, train.shape)
+    by_user = to_csr(train, train.stars.astype(float) - baseline.mean)
+    by_item = by_user.T.tocsr()
+    of_users, of_items = penalties(by_user, penalty=penalty, weighted=weighted)
+    item_bias, item_factors = baseline.item_bias, init[1]
+    yield _with_factors(baseline, init)
+    while True:
+        user_bias, user_factors = _joint_half(by_user, item_bias, item_factors, of_users, of_user)
+        item_bias, item_factors = _joint_half(by_item, user_bias, user_factors, of_items, of_item)
+        model = replace(baseline, user_bias=user_bias, item_bias=item_bias)
+        yield _with_factors(model, (user_factors, item_factors))
+
+
+def _joint_half(
+    matrix: csr_array, bias: np.ndarray, factors: np.ndarray, costs: np.ndarray, bias_penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Biases and factors of the rows, given those of the columns."""
+    left = matrix.data - bias[matrix.indices]
+    left = csr_array((left, matrix.indices, matrix.indptr), matrix.shape)
+    solved = fast_joint_ridge_rows(left, factors, costs, bias_penalty)
+    return solved[:, 0].copy(), solved[:, 1:].copy()
+
+
+def fit_joint_als(
+    train: Ratings,
+    baseline: RatingModel,
+    init: Factors,
+    *,
+    penalty: float,
+    weighted: bool | str = True,
+    bias_penalties: tuple[float, float] = (10, 8),
+    epochs: int = 30,
+    validation: Ratings | None = None,
+    patience: int = 10,
+) -> Fit:
+    """Biases and factors together by alternating least squares, with early stopping.
+
+    Parameters as of :func:`joint_als_iterates` and :func:`fit_als`.
+
+    Raises
+    ------
+    ValueError
+        If a number isn't positive, or shapes don't fit.
+    """
+    options = {"penalty": penalty, "weighted": weighted, "bias_penalties": bias_penalties}
+    models = islice(joint_als_iterates(train, baseline, init, **options), epochs + 1)
+    return _keep_best(models, _judge_by(train, validation, **options), patience)
 
 
 # ---- stochastic gradient descent
@@ -332,6 +438,8 @@ def sgd_iterates(
     ------
     ValueError
         At the first iterate, if a number isn't positive or the shapes don't fit.
+    FloatingPointError
+        After an epoch that left factors that aren't finite numbers.
     """
     check_positive(penalty=penalty, learning_rate=learning_rate)
     _check_init(init, matrix.shape)
@@ -346,6 +454,10 @@ def sgd_iterates(
         factors = tuple(each.astype(single) for each in factors)  # a copy: not yet changed
         order = rng.permutation(len(users))
         sgd_epoch(*(part[order] for part in data), *factors, *options)
+        if not all(np.isfinite(each).all() for each in factors):
+            raise FloatingPointError(
+                f"the factors are no finite numbers; lower the learning rate, now {learning_rate:g}"
+            )
         yield factors
 
 
@@ -368,28 +480,24 @@ def fit_sgd(
     """
     matrix = residuals(train, baseline)
     iterates = sgd_iterates(matrix, init, penalty=penalty, rng=rng, learning_rate=learning_rate)
-    options = {"penalty": penalty, "weighted": True, "validation": validation}
-    judge = partial(_judge, matrix=matrix, stars=to_csr(train, train.stars).data, **options)
-    return _keep_best(islice(iterates, epochs + 1), baseline, judge, patience)
+    models = (_with_factors(baseline, factors) for factors in islice(iterates, epochs + 1))
+    judge = _judge_by(train, validation, penalty=penalty, weighted=True)
+    return _keep_best(models, judge, patience)
 
 
 # ---- judging and keeping
 
 
 def _keep_best(
-    iterates: Iterator[Factors],
-    baseline: RatingModel,
-    judge: Callable[[RatingModel], dict[str, float]],
-    patience: int,
+    models: Iterator[RatingModel], judge: Callable[[RatingModel], dict[str, float]], patience: int
 ) -> Fit:
-    """Judge iterates until the validation RMSE hasn't fallen for a while; keep the best model.
+    """Judge models until the validation RMSE hasn't fallen for a while; keep the best one.
 
-    It needs no copy, because an iterate isn't overwritten by the next one.
+    It needs no copy, because the arrays of a model aren't overwritten by the next one.
     """
     history: dict[str, list[float]] = {}
-    best, best_model = 0, baseline
-    for epoch, factors in enumerate(iterates):
-        model = _with_factors(baseline, factors)
+    best, best_model = 0, None
+    for epoch, model in enumerate(models):
         for name, value in judge(model).items():
             history.setdefault(name, []).append(value)
         judged_by = history.get("validation")
@@ -404,27 +512,37 @@ def _with_factors(baseline: RatingModel, factors: Factors) -> RatingModel:
     return replace(baseline, user_factors=factors[0], item_factors=factors[1])
 
 
+def _judge_by(
+    train: Ratings, validation: Ratings | None, **options
+) -> Callable[[RatingModel], dict[str, float]]:
+    """:func:`_judge` with all but the model."""
+    return partial(_judge, matrix=to_csr(train, train.stars), validation=validation, **options)
+
+
 def _judge(
     model: RatingModel,
     *,
     matrix: csr_array,
-    stars: np.ndarray,
     validation: Ratings | None,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
+    bias_penalties: tuple[float, float] = (0, 0),
 ) -> dict[str, float]:
     """The penalised objective, and the RMSE of training and validation ratings.
 
-    The products of the training ratings' factors are computed once for both. ``stars`` are those of
-    the training ratings in the order of ``matrix``.
+    The products of the training ratings' factors are computed once for both. ``matrix`` has the
+    training ratings themselves.
     """
     factors = model.user_factors, model.item_factors
-    users, items, targets = coordinates(matrix)
+    users, items, stars = coordinates(matrix)
     products = dot_pairs(*factors, users, items)
-    options = {"penalty": penalty, "weighted": weighted, "errors": targets - products}
-    errors = stars - add_biases(model, users, items, products)
+    biases = add_biases(model, users, items, 0, clip=False)
+    options = {"penalty": penalty, "weighted": weighted, "errors": stars - biases - products}
+    of_user, of_item = bias_penalties
+    size = of_user * np.sum(model.user_bias**2) + of_item * np.sum(model.item_bias**2)
+    errors = stars - clip_to_scale(model, biases + products)
     figures = {
-        "objective": objective(matrix, *factors, **options),
+        "objective": objective(matrix, *factors, **options) + float(size),
         "training": math.sqrt(np.mean(errors**2)),
     }
     if validation is not None:

@@ -353,6 +353,31 @@ def check_positions(kind: str, positions: np.ndarray, count: int) -> np.ndarray:
     return positions if positions.size else positions.astype(int)
 
 
+def penalty_weights(counts: np.ndarray, weighted: bool | str) -> np.ndarray:
+    """How often the penalty λ counts for users or items with so many ratings n: w of each.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (m,), int
+        n of each.
+    weighted : bool or "root"
+        False: w = 1. "root": w = √n. True: w = n.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+
+    Raises
+    ------
+    ValueError
+        If ``weighted`` is something else.
+    """
+    powers = {False: 0.0, "root": 0.5, True: 1.0}
+    if weighted not in powers:
+        raise ValueError(f"weighted must be False, True or 'root', got {weighted!r}")
+    return np.asarray(counts) ** powers[weighted]
+
+
 def check_positive(**values: float) -> None:
     """Check that values are positive.
 

@@ -9,6 +9,7 @@ from helpers.rating_models import (
     check_positions,
     check_positive,
     clip_to_scale,
+    penalty_weights,
     principal_axes,
 )
 
@@ -21,7 +22,7 @@ def fold_in(
     stars: np.ndarray,
     *,
     penalty: float,
-    weighted: bool,
+    weighted: bool | str,
     bias_penalty: float = 10,
 ) -> tuple[float, np.ndarray]:
     """Bias and factors of a new user from a few ratings; the items' stay as they are.
@@ -58,7 +59,7 @@ def fold_in(
     if not ((stars >= lowest) & (stars <= highest)).all():
         raise ValueError(f"ratings must lie between {lowest:g} and {highest:g}, got {stars}")
     check_positive(penalty=penalty, bias_penalty=bias_penalty)
-    weight = penalty * max(len(items), 1) if weighted else penalty
+    weight = penalty * float(penalty_weights(max(len(items), 1), weighted))
     return solve_newcomer(model, items, stars, weight, bias_penalty)
 
 

@@ -137,3 +137,12 @@ def test_who_rates_seldom_rates_in_anger_more_often(generated):
     activity = np.bincount(ratings.users, minlength=N_USERS)
     shares = [truth.bad_visit_share[activity == n].mean() for n in (1, 5, 20)]
     assert shares[0] > shares[1] > shares[2] > 0
+
+
+def test_whom_a_user_visits_does_not_depend_on_taste():
+    """So *who rated what* tells nothing here, and models that use it (SVD++) can't gain."""
+    ratings, truth = generate_ratings(np.random.default_rng(0), 20_000, 400)
+    others = np.random.default_rng(1).permutation(ratings.items)  # as popular, of other users
+    taste = truth.user_taste[ratings.users]
+    gap = np.sum(taste * (truth.item_traits[ratings.items] - truth.item_traits[others]), axis=1)
+    assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))

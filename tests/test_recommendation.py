@@ -45,7 +45,7 @@ def test_folding_in_a_known_user_gives_what_training_gave(parts):
     )
 
 
-@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("weighted", [True, "root", False])
 def test_who_has_rated_nothing_is_predicted_by_the_items_alone(weighted):
     model = random_model(some_ratings())
     bias, factors = fold_in(model, [], [], penalty=0.1, weighted=weighted)
