@@ -31,7 +31,6 @@ PENALTY = 0.15  # weighted, on both sides
 EPOCHS = 5
 LONG = 30  # epochs, after which a fit counts as final
 WITHIN = 1.005  # times the final RMSE
-CG_STEPS = 3  # of each row in an epoch
 
 
 @cache
@@ -380,7 +379,6 @@ COMPARISONS = (
     *(partial(benchmark_exact, *setting) for setting in RACES),
     partial(benchmark_inexact, 8, runs=3),
     partial(benchmark_inexact, 100, runs=2),
-    *(partial(benchmark_inexact, k, runs=7, cg_steps=CG_STEPS) for k in (8, 100)),
     benchmark_sgd,
     benchmark_readable,
 )
