@@ -79,10 +79,10 @@ def move_to_the_left(page, handle, image):
 def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, path):
     open_in_lab(page, lab, path)
     images = page.locator(".jp-OutputArea-output img")
-        assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
+    expect(images).to_have_count(count_pictures(path))
     for image in images.all():
         image.scroll_into_view_if_needed()
-        assert image.evaluate("i => i.naturalWidth") > 0
+        assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
         assert len(image.get_attribute("alt")) > 20
     saved = page.locator(EXPLORERS)
     expect(saved).to_have_count(count_explorers(path))
