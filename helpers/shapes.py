@@ -23,6 +23,16 @@ FACTORS = {
 }
 COLOURS = ("red", "green", "blue")
 SQUARES = ("corner", "centre")
+BLUE_ONLY = {"red": 0, "green": 0}
+DEGREES = {  # how many degrees of freedom images have, and the factors that are fixed for it
+    1: BLUE_ONLY | {"blue": 1, "kind": 0, "size": 6, "y": 16},
+    2: BLUE_ONLY | {"blue": 1, "kind": 0, "size": 6},
+    3: BLUE_ONLY | {"blue": 1, "kind": 0},
+    4: BLUE_ONLY | {"blue": 1},
+    5: BLUE_ONLY,
+    7: {},
+    12: {},  # a square and a circle
+}
 SHAPE_SEED = 0
 SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}  # of the full runs
 
@@ -146,6 +156,30 @@ def shape_factors(part: str, n: int | None = None) -> dict[str, np.ndarray]:
 def shape_images(square: str, part: str, n: int | None = None) -> np.ndarray:
     """Images (n, 3, 32, 32) with the factors of :func:`shape_factors`."""
     return draw_images(shape_factors(part, n), square)
+
+
+def images_of_degrees(degrees: int, part: str, n: int | None = None) -> np.ndarray:
+    """Images (n, 3, 32, 32) with a known number of degrees of freedom.
+
+    Up to seven, factors of one shape are fixed as :data:`DEGREES` says. Twelve are a square and a
+    circle in one image, six each; where they overlap, their colours add up, at most to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no such images, or no such part.
+    """
+    if degrees not in DEGREES:
+        raise ValueError(f"degrees must be one of {list(DEGREES)}, got {degrees!r}")
+
+    def draw(fixed: Mapping[str, float], stream: int) -> np.ndarray:
+        rng = np.random.default_rng([SHAPE_SEED, list(SHAPE_PARTS).index(part), *[stream] * stream])
+        factors = draw_factors(rng, SHAPE_PARTS[part], fixed)
+        return draw_images({name: values[:n] for name, values in factors.items()})
+
+    if degrees < 12:
+        return draw(DEGREES[degrees], 0)
+    return np.minimum(draw({"kind": 1}, 0) + draw({"kind": 0}, 1), 1)
 
 
 def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:

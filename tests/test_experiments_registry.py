@@ -17,29 +17,7 @@ from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
 
 # Runs that have not got far enough yet to leave a manifest.
-UNDER_WAY = {
-    f"shapes-{name}"
-    for name in (
-        "corner-ae-authors",
-        "corner-irmae-2-authors",
-        "corner-irmae-4-authors",
-        "corner-ae-l1-authors",
-        "corner-ae-l2-authors",
-        "corner-irmae-2-small",
-        "corner-irmae-4-small",
-        "corner-irmae-2-small-again",
-        "corner-irmae-4-small-again",
-        "corner-irmae-4-small-orthogonal",
-        "corner-ae-small",
-        "corner-irmae-2-start-0.56",
-        "corner-irmae-2-start-0.32",
-        "corner-irmae-2-start-0.18",
-        "centre-irmae-2-small",
-        "centre-ae-as-written",
-        "centre-irmae-2-as-written",
-    )
-}
-
+UNDER_WAY = {f"degrees-{name}-again" for name in ("1-ae", "1-irmae-2", "3-ae", "4-ae", "4-irmae-2")}
 
 SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)
 

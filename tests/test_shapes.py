@@ -7,6 +7,7 @@ import pytest
 
 from helpers.shapes import (
     COLOURS,
+    DEGREES,
     FACTORS,
     SIDE,
     SQUARES,
@@ -15,7 +16,9 @@ from helpers.shapes import (
     draw_factors,
     draw_images,
     grey_and_hue_errors,
+    images_of_degrees,
     nearest_shapes,
+    shape_factors,
     shape_images,
     shapes_between,
     summarise_path,
@@ -419,3 +422,51 @@ def test_shapes_are_the_same_each_time_and_the_first_of_them(square):
     np.testing.assert_array_equal(first, images[:100])
     factors = draw_factors(np.random.default_rng([0, 2]), 10_000)
     assert np.array_equal(images, draw_images(factors, square))
+
+
+@pytest.mark.parametrize("degrees", [d for d in DEGREES if d < 12])
+def test_images_of_few_degrees_differ_in_nothing_that_is_fixed(degrees):
+    assert len(FACTORS) - len(DEGREES[degrees]) == degrees
+    images = images_of_degrees(degrees, "test", 300)
+    factors = shape_factors("test", 300) | DEGREES[degrees]
+    np.testing.assert_array_equal(images, draw_images(factors))
+
+
+def test_images_of_twelve_degrees_are_a_square_and_a_circle():
+    images = images_of_degrees(12, "test", 200)
+    assert (images.min(), images.max()) == (0, 1)
+    square = draw_images(shape_factors("test", 200) | {"kind": 1})
+    rest = images - square
+    assert (rest >= 0).all()  # so there is the square, and
+    clear = (square.max(axis=1) == 0) & (rest.max(axis=1) > 0)
+    for image, seen in zip(images, clear, strict=True):  # a circle of one colour
+        assert len(np.unique(image[:, seen], axis=1).T) <= 1
+    colours = [
+        (image[:, seen].T[0]) for image, seen in zip(images, clear, strict=True) if seen.any()
+    ]
+    assert len(colours) > 150
+    assert np.std(colours, axis=0).min() > 0.2
+    assert (
+        abs(
+            np.corrcoef(
+                np.array(colours)[:, 0],
+                [
+                    image.max(axis=(1, 2))[0]
+                    for image, seen in zip(square, clear, strict=True)
+                    if seen.any()
+                ],
+            )[0, 1]
+        )
+        < 0.3
+    )  # drawn apart from the square's
+
+
+def test_images_of_seven_degrees_are_those_of_all_other_runs():
+    np.testing.assert_array_equal(
+        images_of_degrees(7, "train", 50), shape_images("corner", "train", 50)
+    )
+
+
+def test_images_of_other_degrees_are_refused():
+    with pytest.raises(ValueError, match="degrees must be one of"):
+        images_of_degrees(6, "test")

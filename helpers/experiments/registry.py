@@ -7,7 +7,14 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from helpers.experiments import autoencoder, deep_factorization, irmae, pca, ratings
+from helpers.experiments import (
+    autoencoder,
+    deep_factorization,
+    degrees_of_freedom,
+    irmae,
+    pca,
+    ratings,
+)
 from helpers.manifests import load_manifest, manifest_path, write_manifest
 from helpers.runs import NetworkRun, epochs_behind, run_network, trained_network
 
@@ -21,7 +28,11 @@ EXPERIMENTS: dict[str, Callable[[], dict]] = {
     **deep_factorization.EXPERIMENTS,
     **irmae.EXPERIMENTS,
 }
-NETWORKS: dict[str, NetworkRun] = {**autoencoder.NETWORKS, **irmae.NETWORKS}
+NETWORKS: dict[str, NetworkRun] = {
+    **autoencoder.NETWORKS,
+    **irmae.NETWORKS,
+    **degrees_of_freedom.NETWORKS,
+}
 
 
 def names() -> list[str]:

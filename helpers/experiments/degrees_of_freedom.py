@@ -1,0 +1,73 @@
+"""The full runs of chapter 6: networks of images whose number of degrees of freedom is known."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers.configurations import ShapeConfiguration, plain_values
+from helpers.experiments.irmae import (
+    SHAPES_EARLY,
+    SHAPES_JUDGED,
+    SHAPES_NETWORK,
+    SHAPES_TRAINING,
+    SMALL_2,
+    build_shape_autoencoder,
+    data_of,
+    judge_shapes,
+)
+from helpers.runs import NetworkRun, Prepared
+from helpers.shapes import DEGREES, images_of_degrees
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+MODELS = {"ae": (0, SHAPES_NETWORK), "irmae-2": (2, SMALL_2)}
+SEEDS = {"": 0, "-again": 1}
+
+
+def prepare_degrees(degrees: int) -> Prepared:
+    """Images of one number of degrees of freedom; after each epoch the error and the spectra."""
+    from helpers.irmae import shape_tensor
+
+    validation = images_of_degrees(degrees, "validation")
+    train = images_of_degrees(degrees, "train")
+
+    def results(model: "Module") -> dict:
+        test = images_of_degrees(degrees, "test")
+        mean = train.mean(axis=0, dtype=np.float64)
+        return {
+            "validation": judge_shapes(model, validation),
+            "test": judge_shapes(model, test),
+            "mean_image": float(np.square(test - mean).mean()),
+        }
+
+    return Prepared(
+        shape_tensor(train),
+        {"evaluate": lambda model: judge_shapes(model, validation[:SHAPES_JUDGED])},
+        results,
+    )
+
+
+def degrees_run(degrees: int, layers: int, network: ShapeConfiguration, seed: int) -> NetworkRun:
+    """A short run on images of one number of degrees of freedom."""
+    options = plain_values(network) | {"linear_layers": layers}
+    kind = f"{layers} linear layers, small start" if layers else "no linear layer"
+    return NetworkRun(
+        summary=f"shapes with {degrees} degrees of freedom: {kind}, seed {seed}",
+        network={"seed": seed} | options,
+        training=replace(SHAPES_TRAINING, seed=seed),
+        epochs=SHAPES_EARLY,
+        data=data_of("corner") | {"degrees": degrees},
+        build=build_shape_autoencoder,
+        prepare=partial(prepare_degrees, degrees),
+        save_weights=False,
+    )
+
+
+NETWORKS: dict[str, NetworkRun] = {
+    f"degrees-{degrees}-{model}{again}": degrees_run(degrees, *MODELS[model], seed)
+    for degrees, model, (again, seed) in product(DEGREES, MODELS, SEEDS.items())
+}
