@@ -9,6 +9,7 @@ from helpers.plots.irmae import (
     for_display,
     plot_between,
     plot_cut,
+    plot_doses,
     plot_falling,
     plot_folding,
     plot_hue,
@@ -109,6 +110,20 @@ def test_widening_has_a_line_for_each_number_of_epochs():
     for axes in picture.axes:
         np.testing.assert_allclose(drawn(axes, "20"), np.log10(np.maximum(SPECTRA["l = 4"], 1e-30)))
     assert picture.axes[0].get_yticklabels()[-1].get_text() == "1"
+    assert to_png(picture)
+
+
+def test_doses_are_shares_of_the_largest_and_tell_each_other_apart():
+    doses = {"large": SPECTRA["AE"], "small": SPECTRA["l = 4"] * 1e-3}
+    picture = plot_doses(doses)
+    (axes,) = picture.axes
+    for dose, spectrum in doses.items():
+        shares = np.maximum(spectrum / spectrum.max(), 1e-7)
+        np.testing.assert_allclose(drawn(axes, dose), np.log10(shares))
+        assert dose in picture.alt
+    first, second = axes.get_lines()[:2]
+    assert first.get_alpha() < second.get_alpha()
+    assert first.get_marker() != second.get_marker()
     assert to_png(picture)
 
 

@@ -175,6 +175,7 @@ def plot_starts(
         for name, errors in curves[start].items():
             epochs = np.arange(1, len(errors) + 1)
             look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
+            look["markevery"] = max(1, len(errors) // 16)
             right.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
     left.axvline(5.5, color=BLACK, ls=":", lw=1.5)
     left.text(5.6, -6.8, "code")
@@ -189,7 +190,7 @@ def plot_starts(
     right.text(right.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
     ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
     right.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
-    right.set(ylim=(None, np.log10(0.03)), xlabel="epochs", title="held-out error")
+    right.set(ylim=(None, np.log10(0.15)), xlabel="epochs", title="held-out error")
     right.legend(frameon=False, loc="upper right")
     return picture
 
@@ -300,6 +301,35 @@ def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
         _powers(axes, low)
     picture.axes[0].set_ylabel("variance")
     picture.axes[0].legend(frameon=False, title="epochs", loc="lower right")
+    return picture
+
+
+@styled
+def plot_doses(spectra: Mapping[str, np.ndarray]) -> Picture:
+    """Spectra of codes that differ in one thing, its dose: the later in the mapping, the darker.
+
+    Parameters
+    ----------
+    spectra : mapping from dose to ndarray of shape (latent,)
+        Variances, falling; drawn as shares of the largest, on a logarithmic axis.
+    """
+    picture = new_picture(
+        "Singular values of the covariance of codes, divided by the largest, on a logarithmic axis "
+        "against their index, for " + ", ".join(spectra) + ".",
+        height=4.4,
+    )
+    axes = picture.subplots()
+    for i, (dose, spectrum) in enumerate(spectra.items()):
+        shade = 0.3 + 0.7 * (i + 1) / len(spectra)
+        values = np.log10(np.maximum(relative(spectrum), FLOOR))
+        look = {"marker": "osD^vPX"[i % 7], "ls": ("-", "--", "-.", ":")[i % 4]}
+        axes.plot(values, color=VERMILLION, alpha=shade, label=dose, **look)
+    axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
+    low = -8  # just below FLOOR
+    axes.set(xlim=(-0.5, 16.5), ylim=(low, 0.3), xlabel="index, from 0")
+    axes.set_ylabel("share of the largest")
+    _powers(axes, low)
+    axes.legend(frameon=False, loc="lower left")
     return picture
 
 
