@@ -140,15 +140,19 @@ def all_masks(square: str = "corner") -> np.ndarray:
     return masks
 
 
-def shape_factors(part: str, n: int | None = None) -> dict[str, np.ndarray]:
+def shape_factors(
+    part: str, n: int | None = None, *, second: bool = False
+) -> dict[str, np.ndarray]:
     """Factors of shapes for "train", "validation" or "test": the first n, or all of them.
+
+    With ``second``, those of a second shape in each image, drawn apart from the first.
 
     Raises
     ------
     ValueError
         If there is no such part.
     """
-    rng = np.random.default_rng([SHAPE_SEED, list(SHAPE_PARTS).index(part)])
+    rng = np.random.default_rng([SHAPE_SEED, list(SHAPE_PARTS).index(part), *[1] * second])
     factors = draw_factors(rng, SHAPE_PARTS[part])
     return {name: values[:n] for name, values in factors.items()}
 
@@ -172,14 +176,11 @@ def images_of_degrees(degrees: int, part: str, n: int | None = None) -> np.ndarr
     if degrees not in DEGREES:
         raise ValueError(f"degrees must be one of {list(DEGREES)}, got {degrees!r}")
 
-    def draw(fixed: Mapping[str, float], stream: int) -> np.ndarray:
-        rng = np.random.default_rng([SHAPE_SEED, list(SHAPE_PARTS).index(part), *[stream] * stream])
-        factors = draw_factors(rng, SHAPE_PARTS[part], fixed)
-        return draw_images({name: values[:n] for name, values in factors.items()})
-
+    factors = shape_factors(part, n)
     if degrees < 12:
-        return draw(DEGREES[degrees], 0)
-    return np.minimum(draw({"kind": 1}, 0) + draw({"kind": 0}, 1), 1)
+        return draw_images(factors | DEGREES[degrees])
+    square, circle = factors | {"kind": 1}, shape_factors(part, n, second=True) | {"kind": 0}
+    return np.minimum(draw_images(square) + draw_images(circle), 1)
 
 
 def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:

@@ -24,7 +24,7 @@ from helpers.shapes import DEGREES, images_of_degrees
 if TYPE_CHECKING:
     from torch.nn import Module
 
-MODELS = {"ae": (0, SHAPES_NETWORK), "irmae-2": (2, SMALL_2)}
+MODELS = {"ae": SHAPES_NETWORK, "irmae-2": replace(SMALL_2, linear_layers=2)}
 SEEDS = {"": 0, "-again": 1}
 
 
@@ -51,13 +51,13 @@ def prepare_degrees(degrees: int) -> Prepared:
     )
 
 
-def degrees_run(degrees: int, layers: int, network: ShapeConfiguration, seed: int) -> NetworkRun:
+def degrees_run(degrees: int, network: ShapeConfiguration, seed: int) -> NetworkRun:
     """A short run on images of one number of degrees of freedom."""
-    options = plain_values(network) | {"linear_layers": layers}
+    layers = network.linear_layers
     kind = f"{layers} linear layers, small start" if layers else "no linear layer"
     return NetworkRun(
         summary=f"shapes with {degrees} degrees of freedom: {kind}, seed {seed}",
-        network={"seed": seed} | options,
+        network={"seed": seed} | plain_values(network, "linear_layers"),
         training=replace(SHAPES_TRAINING, seed=seed),
         epochs=SHAPES_EARLY,
         data=data_of("corner") | {"degrees": degrees},
@@ -68,6 +68,6 @@ def degrees_run(degrees: int, layers: int, network: ShapeConfiguration, seed: in
 
 
 NETWORKS: dict[str, NetworkRun] = {
-    f"degrees-{degrees}-{model}{again}": degrees_run(degrees, *MODELS[model], seed)
+    f"degrees-{degrees}-{model}{again}": degrees_run(degrees, MODELS[model], seed)
     for degrees, model, (again, seed) in product(DEGREES, MODELS, SEEDS.items())
 }
