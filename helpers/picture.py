@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-# Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too pale for lines.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS
+# For lines, marks and letters: at least 3 : 1 on white, told apart by colour-blind readers. Five are Okabe
+# and Ito's; brown and violet stand for their orange and sky blue, too pale for lines.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#884400", "#8822DD", "#000000")
+BLUE, VERMILLION, GREEN, PURPLE, BROWN, VIOLET, BLACK = COLORS
 GREY = "#595959"
+ORANGE, SKY = "#E69F00", "#56B4E9"  # for areas with an edge
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.picture import COLORS, LINES, MARKERS, image_html, new_picture, styled, to_png
+from helpers.picture import COLORS, GREY, LINES, MARKERS, image_html, new_picture, styled, to_png
 
 
 @styled
@@ -71,6 +71,14 @@ def test_palette_is_told_apart_by_colour_blind_readers(matrix):
     seen = seen_by_the_colour_blind(rgb, matrix)
     distances = np.linalg.norm(seen[:, None] - seen[None], axis=2) + np.eye(len(COLORS))
     assert distances.min() > 0.1
+
+
+def test_lines_and_letters_stand_out_on_white():
+    for color in (*COLORS, GREY):
+        rgb = np.array(matplotlib.colors.to_rgb(color))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        assert 1.05 / (luminance + 0.05) >= 3, color
 
 
 def test_notebook_gets_the_picture_and_its_description():

@@ -11,14 +11,14 @@ from helpers.deep_factorization import RecoveryCurve, growth, time_to_reach, val
 from helpers.picture import (
     BLACK,
     BLUE,
+    BROWN,
     GREEN,
     GREY,
     LINES,
     MARKERS,
-    ORANGE,
     PURPLE,
-    SKY,
     VERMILLION,
+    VIOLET,
     Picture,
     new_picture,
     styled,
@@ -33,7 +33,7 @@ LOOKS = {
     "depth 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "least nuclear norm": {"color": BLACK, "ls": "-", "marker": "X"},
     "explicit λ": {"color": BLACK, "ls": "-", "marker": "X"},
-    "rank and λ": {"color": ORANGE, "ls": "-", "marker": "v"},
+    "rank and λ": {"color": BROWN, "ls": "-", "marker": "v"},
 }
 WHITE = withStroke(linewidth=4, foreground="white")  # behind letters on lines
 TALLEST = 8  # singular values drawn one by one
@@ -107,7 +107,7 @@ def plot_recovery(
     at = np.log10(np.maximum(run.steps, 1))
     dashes = {"color": GREY, "lw": 1.2, "ls": (0, (4, 3))}
     left = picture.add_axes((0.05, 0.16, 0.35, 0.72))
-    left.plot(at, run.singular_values[:, rank:TALLEST], color=ORANGE, ls="-", lw=2)
+    left.plot(at, run.singular_values[:, rank:TALLEST], color=BROWN, ls="-", lw=2)
     left.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-")
     left.hlines(planted, 0, np.log10(last), **dashes)
     left.set(ylim=(0, 1.15 * planted[0]))
@@ -378,7 +378,7 @@ def plot_noise(
     axes.plot(
         levels,
         last,
-        color=SKY,
+        color=VIOLET,
         ls=":",
         marker=LOOKS[name]["marker"],
         label=f"{name}, run to the end",

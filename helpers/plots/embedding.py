@@ -9,12 +9,12 @@ from matplotlib.patheffects import withStroke
 from helpers.picture import (
     BLACK,
     BLUE,
+    BROWN,
     GREEN,
     GREY,
-    ORANGE,
     PURPLE,
-    SKY,
     VERMILLION,
+    VIOLET,
     Picture,
     new_picture,
     styled,
@@ -22,7 +22,7 @@ from helpers.picture import (
 from helpers.plots.parts import labels_apart, mosaic, places_beside, show_image
 
 # ten classes: told apart by marker where colours repeat
-CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, VERMILLION, GREY, GREEN)
+CLASS_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, BROWN, VIOLET, BLACK, VERMILLION, GREY, GREEN)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
 CELLS = np.array([10, 7])  # of a map with images, across and up: each is about 95 pixels wide
 LETTER, LINE = 0.125, 0.27  # inches that a letter and a line of a label take
@@ -172,7 +172,7 @@ def plot_perplexity(
     left.set_title(f"perplexity {perplexity}")
     right = picture.add_axes((0.66, 0.15, 0.2, 0.74))
     values = sorted(measures)
-    looks = {"accuracy": (ORANGE, "v", "-."), "KNC": (GREEN, "^", ":")}
+    looks = {"accuracy": (BROWN, "v", "-."), "KNC": (GREEN, "^", ":")}
     looks |= {"CPD": (VERMILLION, "s", "--"), "KNN": (BLUE, "o", "-")}
     heights = labels_apart(np.array([(1, measures[values[-1]][name]) for name in looks]), (1, 0.07))
     for (name, (color, marker, line)), (_, height) in zip(looks.items(), heights, strict=True):

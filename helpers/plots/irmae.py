@@ -9,12 +9,12 @@ from matplotlib.patches import FancyArrowPatch, Polygon
 from helpers.picture import (
     BLACK,
     BLUE,
+    BROWN,
     GREEN,
     GREY,
-    ORANGE,
     PURPLE,
-    SKY,
     VERMILLION,
+    VIOLET,
     Picture,
     new_picture,
     styled,
@@ -25,8 +25,8 @@ from helpers.spectrum import rank_above, relative
 # one look for each model throughout the chapter
 LOOKS = {
     "AE": {"color": BLUE, "ls": "-", "marker": "o"},
-    "AE + L1": {"color": ORANGE, "ls": (0, (3, 1, 1, 1)), "marker": "v"},
-    "AE + L2": {"color": SKY, "ls": (0, (5, 1)), "marker": "P"},
+    "AE + L1": {"color": BROWN, "ls": (0, (3, 1, 1, 1)), "marker": "v"},
+    "AE + L2": {"color": VIOLET, "ls": (0, (5, 1)), "marker": "P"},
     "l = 2": {"color": VERMILLION, "ls": "--", "marker": "s"},
     "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "pixels": {"color": GREY, "ls": ":", "marker": "X"},

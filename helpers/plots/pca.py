@@ -10,11 +10,11 @@ from helpers.pca import PrincipalComponents, project, reconstruct, variances_alo
 from helpers.picture import (
     BLACK,
     BLUE,
+    BROWN,
     GREEN,
     GREY,
-    ORANGE,
-    SKY,
     VERMILLION,
+    VIOLET,
     Picture,
     new_picture,
     styled,
@@ -317,7 +317,7 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
     )
     left, right = picture.subplots(1, 2)
     numbers = np.arange(len(train))
-    left.plot(numbers[1:], discarded[1:], color=SKY, lw=9, label="variance left out")
+    left.plot(numbers[1:], discarded[1:], color=VIOLET, lw=9, label="variance left out")
     left.plot(numbers[1:], train[1:], color=BLUE, ls="-", label="training error")
     left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", label="test error")
     left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
@@ -361,7 +361,7 @@ def plot_walk(
     )
     deviations = np.sqrt(pca.explained_variance[:2])
     left.plot(
-        *(scores[:, :2] / deviations).T, color=SKY, ls="", marker=".", markersize=3, alpha=0.5
+        *(scores[:, :2] / deviations).T, color=BLUE, ls="", marker=".", markersize=3, alpha=0.4
     )
     places = labels_apart(np.array(list(middles.values())) / deviations, np.array([0.94, 0.3]))
     for (x, y), name in zip(places, middles, strict=True):
@@ -460,7 +460,7 @@ def plot_two_classes(
     )
     grid = picture.add_gridspec(2, 2)
     left = picture.add_subplot(grid[:, 0])
-    for c, (color, marker) in enumerate(((SKY, "o"), (ORANGE, "s"))):
+    for c, (color, marker) in enumerate(((BLUE, "o"), (BROWN, "s"))):
         of_class = points[labels == c]
         _scatter(left, of_class, color=color, marker=marker, markersize=4, label=f"class {c}")
     _components(left, pca)
@@ -468,7 +468,7 @@ def plot_two_classes(
     for i, name in enumerate(("first", "second")):
         axes = picture.add_subplot(grid[i, 1])
         bins = np.linspace(scores[:, i].min(), scores[:, i].max(), 31)
-        for c, (color, hatch) in enumerate(((SKY, ""), (ORANGE, "///"))):
+        for c, (color, hatch) in enumerate(((BLUE, ""), (BROWN, "///"))):
             axes.hist(
                 scores[labels == c, i], bins, color=color, alpha=0.6, hatch=hatch, edgecolor=GREY
             )
