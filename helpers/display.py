@@ -35,7 +35,7 @@ def show_table(
     rows : sequence of mapping from heading to value
         All with the same headings in the same order.
     formats : mapping from heading to format, optional
-        Such as ".3f"; other values are shown as they are. Show no more digits than are the same on
+        Such as ".3f"; other values are shown as they are, None as a dash. Show no more digits than are the same on
         every machine: saved notebooks are compared.
 
     Raises
@@ -48,7 +48,13 @@ def show_table(
         raise ValueError(f"rows must have the same headings, got {[list(row) for row in rows]}")
     if unknown := formats.keys() - set(headings):
         raise ValueError(f"formats names {sorted(unknown)}, but the headings are {headings}")
-    cells = [[format(value, formats.get(name, "")) for name, value in row.items()] for row in rows]
+    cells = [
+        [
+            "–" if value is None else format(value, formats.get(name, ""))
+            for name, value in row.items()
+        ]
+        for row in rows
+    ]
     lines = [headings, ["--:"] * len(headings), *cells]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     display({"text/markdown": table, "text/plain": table}, raw=True)

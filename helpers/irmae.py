@@ -3,7 +3,7 @@
 Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -15,7 +15,7 @@ from helpers.autoencoder import decode_codes, encode_images, to_tensor
 from helpers.configurations import ShapeConfiguration
 from helpers.interpolation import linear_path
 from helpers.pca import PrincipalComponents, covariance, project, reconstruct
-from helpers.shapes import PathSummary, check_images, summarise_path
+from helpers.shapes import HALFWAY, PathSummary, check_images, shapes_between, summarise_halfway
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
 NORMS = ("L1", "L2")
@@ -227,6 +227,44 @@ def truncate_codes(
     return np.stack([decode_codes(model, reconstruct(pca, scores[:, :k])) for k in ks])
 
 
+def numbers_needed(errors: Sequence[float], goal: float) -> int | None:
+    """The least k whose error is at most a goal; None if no k is enough.
+
+    Parameters
+    ----------
+    errors : sequence of float
+        For k = 0, 1, 2, …
+    """
+    enough = np.asarray(errors) <= goal
+    return int(enough.argmax()) if enough.any() else None
+
+
+def halfway_baselines(
+    images: np.ndarray, factors: Mapping[str, np.ndarray]
+) -> dict[str, PathSummary]:
+    """What :func:`halfway_quality` would be for paths without any network.
+
+    Parameters
+    ----------
+    images : ndarray of shape (2 P, 3, 32, 32)
+        Drawn with squares by a corner.
+    factors : mapping from factor to ndarray of shape (2 P,)
+        Those of the images.
+
+    Returns
+    -------
+    dict
+        "pixels", straight lines between images, and "true shapes", with every factor in between.
+    """
+    pairs = [(i, i + 1) for i in range(0, len(images), 2)]
+    ends = [{name: values[i] for name, values in factors.items()} for i in range(len(images))]
+    paths = {
+        "pixels": [linear_path(images[a], images[b], HALFWAY) for a, b in pairs],
+        "true shapes": [shapes_between(ends[a], ends[b], HALFWAY) for a, b in pairs],
+    }
+    return {name: summarise_halfway(np.stack(of)) for name, of in paths.items()}
+
+
 def halfway_quality(
     model: ShapeAutoencoder, images: np.ndarray, square: str = "corner"
 ) -> PathSummary:
@@ -251,11 +289,8 @@ def halfway_quality(
     """
     if len(images) % 2:
         raise ValueError(f"halfway_quality takes 2 P images, two for each path; got {len(images)}")
-    shares = np.linspace(0, 1, 10)[[0, 4, 5, 9]]
     codes = encode_images(model, check_images(images))
     pairs = zip(codes[::2], codes[1::2], strict=True)
-    paths = np.stack([linear_path(*pair, shares) for pair in pairs])
+    paths = np.stack([linear_path(*pair, HALFWAY) for pair in pairs])
     decoded = decode_codes(model, paths.reshape(-1, codes.shape[1]))
-    paths = decoded.reshape(*paths.shape[:2], *decoded.shape[1:])
-    measures = vars(summarise_path(paths, shares, square))
-    return PathSummary(**{name: values[:, 1:3].mean(axis=1) for name, values in measures.items()})
+    return summarise_halfway(decoded.reshape(*paths.shape[:2], *decoded.shape[1:]), square)

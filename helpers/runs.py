@@ -58,6 +58,10 @@ class NetworkRun:
     half_precision: bool = False
     save_weights: bool = True
 
+    def untrained(self) -> "Module":
+        """The network before the first step: the same weights each time."""
+        return self.build(**self.network)
+
     @property
     def configuration(self) -> dict:
         """What tells this run from another."""
@@ -128,7 +132,7 @@ def run_network(
     """
     from helpers.training import evaluated, train
 
-    prepared, model = spec.prepare(), spec.build(**spec.network)
+    prepared, model = spec.prepare(), spec.untrained()
     done = train(
         model,
         prepared.images,
@@ -146,11 +150,11 @@ def run_network(
         sha256 = save_checkpoint(
             path, model, spec.configuration, half_precision=spec.half_precision
         )
-        judged = spec.build(**spec.network)
+        judged = spec.untrained()
         load_checkpoint(path, judged, spec.configuration, sha256)
         size = path.stat().st_size
         stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
-    untrained = spec.build(**spec.network).to(device)
+    untrained = spec.untrained().to(device)
     return {
         "configuration": spec.configuration,
         "epochs": spec.epochs,
@@ -173,7 +177,7 @@ def trained_network(name: str, spec: NetworkRun) -> "Module":
     StorageError
         If its manifest or its weights are missing, damaged, or don't belong together.
     """
-    manifest, model = load_manifest(name), spec.build(**spec.network)
+    manifest, model = load_manifest(name), spec.untrained()
     if "checkpoint" not in manifest:
         raise StorageError(f"The weights of {name} were not kept; there is only its manifest.")
     sha256 = manifest["checkpoint"]["sha256"]

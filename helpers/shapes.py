@@ -35,6 +35,7 @@ DEGREES = {  # how many degrees of freedom images have, and the factors that are
 }
 SHAPE_SEED = 0
 SHAPE_PARTS = {"train": 50_000, "validation": 10_000, "test": 10_000}  # of the full runs
+HALFWAY = np.linspace(0, 1, 10)[[0, 4, 5, 9]]  # the ends of ten steps and the two in the middle
 
 
 def draw_factors(
@@ -345,3 +346,27 @@ def summarise_path(paths: np.ndarray, shares: np.ndarray, square: str = "corner"
     hues = np.linalg.norm(off - off.mean(axis=2, keepdims=True), axis=2)
     distances = distances.reshape(paths.shape[:2])
     return PathSummary(distances, energy / np.maximum(expected, 1e-12), hues)
+
+
+def summarise_halfway(paths: np.ndarray, square: str = "corner") -> PathSummary:
+    """How close paths come to true shapes half-way: the mean of the two middle ones of ten steps.
+
+    Parameters
+    ----------
+    paths : ndarray of shape (P, 4, 3, 32, 32)
+        P paths at the shares in :data:`HALFWAY`: the ends, and what counts between them.
+
+    Returns
+    -------
+    PathSummary
+        Each measure of shape (P,).
+
+    Raises
+    ------
+    ValueError
+        If a path has not four images, or as for :func:`summarise_path`.
+    """
+    if np.ndim(paths) != 5 or np.shape(paths)[1] != len(HALFWAY):
+        raise ValueError(f"paths must have shape (P, 4, 3, 32, 32), got {np.shape(paths)}")
+    measures = vars(summarise_path(paths, HALFWAY, square))
+    return PathSummary(**{name: values[:, 1:3].mean(axis=1) for name, values in measures.items()})

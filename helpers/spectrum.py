@@ -57,6 +57,33 @@ def rank_above(values: np.ndarray, threshold: float) -> int:
     return int(np.sum(values > threshold * values.max()))
 
 
+def summarise_spectrum(values: np.ndarray) -> dict[str, float]:
+    """The numbers that chapter 5 compares spectra by.
+
+    Parameters
+    ----------
+    values : ndarray of shape (D,)
+        Variances of a code, falling; D ≥ 8.
+
+    Returns
+    -------
+    dict
+        "index 4" and "index 7", from 0, as shares of the largest; how many values are "above 1 %"
+        and "above 0.1 %" of it; and the "effective rank".
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than eight values, or as for :func:`effective_rank`.
+    """
+    values = _check_spectrum(values)
+    if len(values) < 8:
+        raise ValueError(f"index 7 needs at least 8 values, got {len(values)}")
+    heights = {f"index {i}": float(relative(values)[i]) for i in (4, 7)}
+    counts = {"above 1 %": rank_above(values, 0.01), "above 0.1 %": rank_above(values, 0.001)}
+    return heights | counts | {"effective rank": effective_rank(values)}
+
+
 def cumulative_shares(variances: np.ndarray) -> np.ndarray:
     """Share of the sum that the first k of some variances have together, for k = 1 … D.
 

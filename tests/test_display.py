@@ -68,13 +68,14 @@ def test_what_has_no_source_is_refused():
 
 
 def test_table_has_headings_and_formatted_rows(shown):
-    rows = [{"k": 2, "error": 0.04614}, {"k": 16, "error": 0.02045}]
+    rows = [{"k": 2, "error": 0.04614}, {"k": 16, "error": 0.02045}, {"k": None, "error": None}]
     show_table(rows, {"error": ".3f"})
     assert shown[0]["text/markdown"].splitlines() == [
         "| k | error |",
         "| --: | --: |",
         "| 2 | 0.046 |",
         "| 16 | 0.020 |",
+        "| – | – |",
     ]
 
 

@@ -9,17 +9,13 @@ from helpers.plots.irmae import (
     for_display,
     plot_between,
     plot_cut,
-    plot_doses,
-    plot_falling,
     plot_folding,
-    plot_hue,
-    plot_quality,
     plot_readings,
+    plot_rising,
     plot_spectra,
+    plot_start,
     plot_starts,
     plot_threshold,
-    plot_where_read,
-    plot_widening,
 )
 
 MODELS = ("AE", "AE + L1", "AE + L2", "l = 2", "l = 4")
@@ -64,11 +60,38 @@ def test_readings_mark_the_place_in_each_panel():
     assert "x = 9 and y = 20" in picture.alt
 
 
-def test_falling_draws_ranks_on_the_left_and_errors_on_the_right():
-    ranks, errors = {"AE": [3, 5], "l = 2": [3, 4]}, {"AE": [0.02, 0.01], "l = 2": [0.03, 0.02]}
-    left, right = plot_falling([100, 200], ranks, errors).axes
-    assert list(drawn(left, "l = 2")) == [3, 4]
-    assert list(drawn(right, "AE")) == [0.02, 0.01]
+def test_rising_has_a_line_for_each_of_nine_directions_and_numbers_where_there_is_room():
+    together = np.geomspace(1, 0.5, 32)
+    apart = np.geomspace(1, 1e-12, 32)
+    values = {"AE, one": np.stack([apart, together]), "l = 2, other": np.stack([together, apart])}
+    picture = plot_rising([0, 50], values)
+    for axes, of in zip(picture.axes, values.values(), strict=True):
+        ends = sorted((line.get_ydata()[-1] for line in axes.get_lines()), reverse=True)
+        np.testing.assert_allclose(ends, np.maximum(np.log10(of[-1, :9]), -9))
+        assert [line.get_xdata().tolist() for line in axes.get_lines()] == [[0, 50]] * 9
+    numbers = [[text.get_text() for text in axes.texts] for axes in picture.axes]
+    assert numbers == [["1"], ["1", "2", "3", "4", "5"][: len(numbers[1])]]
+    assert all(name in picture.alt for name in values)
+    assert to_png(picture)
+
+
+@pytest.mark.parametrize(("start", "epoch"), [(1, 1), (0.1, 2)])
+def test_start_draws_the_chosen_network_strong_and_tells_its_count(start, epoch):
+    spectra = {1: np.stack([SPECTRA["AE"]] * 2), 0.1: np.stack([SPECTRA["AE"], SPECTRA["l = 4"]])}
+    tracks = {1: ([0.004, 0.002], [9, 12]), 0.1: ([0.005, 0.001], [8, 4])}
+    picture = plot_start(spectra, tracks, start, epoch)
+    left, right = picture.axes
+    strong = [line for line in left.get_lines() if line.get_linewidth() == 3.5]
+    assert len(strong) == 1
+    spectrum = spectra[start][epoch - 1]
+    wanted = np.log10(np.maximum(spectrum / spectrum.max(), 1e-7))
+    np.testing.assert_allclose(strong[0].get_ydata(), wanted)
+    track, mark = (line for line in right.get_lines() if line.get_linewidth() == 3.5)
+    np.testing.assert_allclose(track.get_xdata(), np.log10(tracks[start][0]))
+    assert np.squeeze(mark.get_ydata()) == tracks[start][1][epoch - 1]
+    assert f"has {tracks[start][1][epoch - 1]}." in picture.alt
+    assert [text.get_text() for text in right.texts] == ["× 1", "× 0.1"]
+    assert to_png(picture)
 
 
 def test_starts_draw_signals_on_the_left_and_errors_on_the_right():
@@ -83,48 +106,21 @@ def test_starts_draw_signals_on_the_left_and_errors_on_the_right():
     assert to_png(picture)
 
 
-def test_hue_has_a_line_for_each_network_and_one_for_none():
-    curves = {"one": [0.004, 0.004], "other": [0.004, 0.001]}
-    (axes,) = plot_hue(curves, hue=0.0041).axes
-    for name, values in curves.items():
-        assert list(drawn(axes, name)) == values
-    assert list(axes.get_lines()[-1].get_ydata()) == [0.0041, 0.0041]
-
-
-def test_spectra_are_shares_of_the_largest_with_the_published_values_beside_them():
-    picture = plot_spectra({"one": SPECTRA, "two": SPECTRA}, {"l = 2": {4: 0.083, 7: 0.01}})
+def test_spectra_are_shares_of_the_largest_with_published_values_in_their_own_panel_only():
+    published = {"l = 2": {4: 0.083, 7: 0.01}}
+    picture = plot_spectra({"one": SPECTRA, "two": SPECTRA}, published, marked="one")
+    hollow = []
     for axes in picture.axes:
         for name in MODELS:
             np.testing.assert_allclose(drawn(axes, name), SPECTRA[name] / SPECTRA[name].max())
-        hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
-        assert [list(line.get_data()[1]) for line in hollow] == [[0.083, 0.01], []]  # and its name
+        marks = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
+        hollow.append([list(line.get_data()[1]) for line in marks])
         assert any(list(line.get_xdata()) == [6.5, 6.5] for line in axes.get_lines())
-    assert "hollow: the paper" in [t.get_text() for t in axes.get_legend().get_texts()]
+    assert hollow == [[[0.083, 0.01], []], []]  # and their name in the legend
+    told = [[t.get_text() for t in axes.get_legend().get_texts()] for axes in picture.axes]
+    assert "hollow: the paper" in told[0]
+    assert "hollow: the paper" not in told[1]
     assert "hollow" in picture.alt
-    assert "hollow" not in plot_spectra({"one": SPECTRA}).alt
-
-
-def test_widening_has_a_line_for_each_number_of_epochs():
-    spectra = {1: SPECTRA["AE"], 20: SPECTRA["l = 4"]}
-    picture = plot_widening({"AE": spectra, "l = 2": spectra})
-    for axes in picture.axes:
-        np.testing.assert_allclose(drawn(axes, "20"), np.log10(np.maximum(SPECTRA["l = 4"], 1e-30)))
-    assert picture.axes[0].get_yticklabels()[-1].get_text() == "1"
-    assert to_png(picture)
-
-
-def test_doses_are_shares_of_the_largest_and_tell_each_other_apart():
-    doses = {"large": SPECTRA["AE"], "small": SPECTRA["l = 4"] * 1e-3}
-    picture = plot_doses(doses)
-    (axes,) = picture.axes
-    for dose, spectrum in doses.items():
-        shares = np.maximum(spectrum / spectrum.max(), 1e-7)
-        np.testing.assert_allclose(drawn(axes, dose), np.log10(shares))
-        assert dose in picture.alt
-    first, second = axes.get_lines()[:2]
-    assert first.get_alpha() < second.get_alpha()
-    assert first.get_marker() != second.get_marker()
-    assert to_png(picture)
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.01, 1e-4, 3e-5])
@@ -139,15 +135,6 @@ def test_threshold_counts_what_lies_above_its_line(threshold):
         assert above.sum() == count
     assert any(np.allclose(line.get_ydata(), np.log10(threshold)) for line in left.get_lines())
     assert to_png(picture)
-
-
-def test_where_read_has_before_and_after_beside_the_plain_autoencoder():
-    before, after, plain = (SPECTRA[name] for name in ("AE + L1", "l = 2", "AE"))
-    picture = plot_where_read({"l = 2": (before, after), "l = 4": (after, before)}, plain)
-    first, second = picture.axes
-    np.testing.assert_allclose(drawn(first, "before"), drawn(second, "after"))
-    np.testing.assert_allclose(drawn(first, "AE"), drawn(second, "AE"))
-    assert drawn(first, "after")[10] > drawn(first, "before")[10]
 
 
 @pytest.mark.parametrize("k", [0, 2, 4])
@@ -181,17 +168,6 @@ def test_between_enlarges_the_images_at_t_and_marks_the_distances(at):
         pytest.approx(distances[name][at]) for name in names
     ]
     assert f"t = {shares[at]:.2f}" in picture.alt
-    assert to_png(picture)
-
-
-def test_quality_draws_means_within_their_intervals():
-    mean = np.linspace(0.1, 0.2, 5)
-    curves = {"AE": (mean, mean - 0.01, mean + 0.01), "pixels": (2 * mean, mean, 3 * mean)}
-    picture = plot_quality({"distance": curves, "energy": curves}, np.linspace(0, 1, 5))
-    for axes in picture.axes:
-        np.testing.assert_allclose(drawn(axes, "pixels"), 2 * mean)
-        band = axes.collections[0].get_paths()[0].vertices[:, 1]
-        assert (band.min(), band.max()) == (pytest.approx(0.09), pytest.approx(0.21))
     assert to_png(picture)
 
 

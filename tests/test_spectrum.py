@@ -11,6 +11,7 @@ from helpers.spectrum import (
     effective_rank,
     rank_above,
     relative,
+    summarise_spectrum,
 )
 
 SPECTRA = arrays(float, st.integers(1, 30), elements=st.floats(1e-6, 1e6)).map(
@@ -86,3 +87,14 @@ def test_cumulative_shares_are_those_of_the_cut_off_sums():
     np.testing.assert_allclose(cumulative_shares(values), [0.5, 0.8, 1.0])
     with pytest.raises(ValueError, match="finite values"):
         cumulative_shares(np.array([1.0, -1.0]))
+
+
+def test_summary_is_of_shares_of_the_largest():
+    values = 50 * np.array([1, 0.5, 0.4, 0.3, 0.2, 0.02, 0.005, 0.0005, 0.0001])
+    found = summarise_spectrum(values)
+    assert found["index 4"] == pytest.approx(0.2)
+    assert found["index 7"] == pytest.approx(0.0005)
+    assert (found["above 1 %"], found["above 0.1 %"]) == (6, 7)
+    assert found["effective rank"] == effective_rank(values)
+    with pytest.raises(ValueError, match="at least 8 values, got 7"):
+        summarise_spectrum(values[:7])

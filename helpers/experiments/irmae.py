@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 SHAPES_JUDGED = 2_000  # validation images after each epoch
-SHAPES_NETWORK = ShapeConfiguration(he_init=True, relu_at_code=False)  # by shapes-starts
+SHAPES_NETWORK = ShapeConfiguration(he_init=True, relu_at_code=False)
 AUTHORS_NETWORK = ShapeConfiguration(relu_at_code=False, small_kernels=True)
 SMALL_2 = replace(SHAPES_NETWORK, init_gain=0.1)  # total variance of the code 4e-6 before training
 SMALL_4 = replace(SHAPES_NETWORK, init_gain=0.42)  # the same, with four linear layers
@@ -36,15 +36,6 @@ PENALTY_WEIGHTS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 PENALTY_IMAGES = 10_000
 PENALTY_COST = 1.1  # times the error without a penalty
 PENALTY_EPOCHS = 6
-STARTS_IMAGES = 10_000
-STARTS_EPOCHS = 12
-STARTS = {
-    "as written": AS_WRITTEN,
-    "no ReLU at the code": ShapeConfiguration(relu_at_code=False),
-    "the authors' code": AUTHORS_NETWORK,
-    "He's start": ShapeConfiguration(he_init=True),
-    "He's start, no ReLU": SHAPES_NETWORK,
-}
 SHAPE_MODELS = {
     "ae": {"linear_layers": 0, "loss": {}},
     "ae-l1": {"linear_layers": 0, "loss": {"norm": "L1", "weight": 1e-4}},  # by shapes-penalties
@@ -191,7 +182,7 @@ def shape_run(
     network: ShapeConfiguration = SHAPES_NETWORK,
     seed: int = 0,
     epochs: int = SHAPES_EPOCHS,
-    save_weights: bool = True,
+    save_weights: bool = False,
 ) -> NetworkRun:
     """An autoencoder of shapes with the paper's settings; ``network`` says where it departs."""
     network = replace(network, linear_layers=linear_layers)
@@ -257,53 +248,19 @@ def choose_penalties() -> dict:
     }
 
 
-def compare_starts() -> dict:
-    """Short trainings of networks that differ in their start and at the code: what they see."""
-    from helpers.autoencoder import reconstruct_images
-    from helpers.irmae import shape_tensor
-    from helpers.training import train
-
-    images = shape_tensor(shape_images("corner", "train", STARTS_IMAGES))
-    validation = shape_images("corner", "validation", SHAPES_JUDGED)
-    seen = shape_tensor(validation)
-
-    def judge(model: "Module") -> dict:
-        rebuilt = reconstruct_images(model, seen)
-        grey, hue = grey_and_hue_errors(validation, rebuilt)
-        return {"grey": grey, "hue": hue}
-
-    results = {}
-    for name, options in STARTS.items():
-        model = build_shape_autoencoder(seed=0, **plain_values(options))
-        done = train(model, images, SHAPES_TRAINING, epochs=STARTS_EPOCHS, evaluate=judge)
-        results[name] = columns(done.history)
-        print(name, done.history[-1], file=sys.stderr, flush=True)
-    return {
-        "configuration": {
-            "images": STARTS_IMAGES,
-            "networks": {name: plain_values(options) for name, options in STARTS.items()},
-            **plain_values(SHAPES_TRAINING, "seed"),
-            "epochs": STARTS_EPOCHS,
-        },
-        "data": data_of("corner"),
-        "results": results,
-    }
-
-
 EXPERIMENTS: dict[str, Callable[[], dict]] = {
     "shapes-penalties": choose_penalties,
-    "shapes-starts": compare_starts,
 }
 NETWORKS: dict[str, NetworkRun] = {
     **{
-        f"shapes-{square}-{model}": shape_run(square, **options)
+        f"shapes-{square}-{model}": shape_run(
+            square, save_weights=square == "corner" and not options["loss"], **options
+        )
         for square in SQUARES
         for model, options in SHAPE_MODELS.items()
     },
     **{
-        f"shapes-{name}": shape_run(
-            name.split("-")[0], **{"save_weights": False} | SHAPE_MODELS[model] | options
-        )
+        f"shapes-{name}": shape_run(name.split("-")[0], **SHAPE_MODELS[model] | options)
         for name, (model, options) in SHAPE_COMPARISONS.items()
     },
 }

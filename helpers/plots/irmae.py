@@ -19,7 +19,8 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.plots.parts import mosaic, show_distances, show_image, show_rows
+from helpers.plots.parts import labels_apart, mosaic, show_distances, show_image, show_rows
+from helpers.shapes import FACTORS
 from helpers.spectrum import rank_above, relative
 
 # one look for each model throughout the chapter
@@ -34,8 +35,8 @@ LOOKS = {
 }
 COLORS_OF = {name: look["color"] for name, look in LOOKS.items()}
 GAP = 10  # pixels between enlarged images, for their names
-DEGREES = 7  # of freedom of one shape
-EDGE = DEGREES - 0.5  # as many indices, from 0, lie left of it
+TRUE_DEGREES = len(FACTORS)  # of freedom of one shape
+EDGE = TRUE_DEGREES - 0.5  # as many indices, from 0, lie left of it
 FLOOR = 1e-7  # of the largest value: what is smaller is rounding
 
 
@@ -114,29 +115,36 @@ def plot_readings(readings: Mapping[str, np.ndarray], x: int, y: int) -> Picture
 
 
 @styled
-def plot_falling(
-    steps: Sequence[int], ranks: Mapping[str, Sequence[float]], errors: Mapping[str, Sequence]
-) -> Picture:
-    """Effective rank of the codes and error while networks are trained.
+def plot_rising(steps: Sequence[int], variances: Mapping[str, np.ndarray]) -> Picture:
+    """The variances of each model's code along its axes while it is trained, one line for each.
 
     Parameters
     ----------
-    ranks, errors : mapping from model to sequence, one value for each of ``steps``
+    steps : sequence of int
+    variances : mapping from model to ndarray of shape (len(steps), latent)
+        Falling in each row; the eight largest are drawn, the next one too, in grey.
     """
     picture = new_picture(
-        "Against the steps of training: on the left the effective rank of the codes of "
-        + " and ".join(ranks)
-        + ", on the right their errors.",
-        height=4,
+        "Variances of the code along its axes, on a logarithmic axis against the steps of training; "
+        "panels: " + "; ".join(variances) + ". Each line is one direction, the largest is darkest.",
+        height=4.4,
     )
-    panels = picture.subplots(1, 2)
-    for axes, curves, title in zip(
-        panels, (ranks, errors), ("effective rank of the codes", "held-out error"), strict=True
+    low = -8
+    for axes, (name, values) in zip(
+        picture.subplots(1, len(variances), sharey=True), variances.items(), strict=True
     ):
-        for name, values in curves.items():
-            axes.plot(steps, values, label=name, **LOOKS[name])
-        axes.set(ylim=0, xlabel="steps", title=title)
-    panels[0].legend(frameon=False)
+        logs = np.log10(np.maximum(values, 10.0 ** (low - 1)))
+        color = COLORS_OF[name.split(",")[0]]
+        for i in reversed(range(9)):
+            look = {"color": color, "alpha": 1 - 0.08 * i, "lw": 3 - 0.25 * i}
+            axes.plot(steps, logs[:, i], ls="-", marker="", **look)
+        for i in range(5):  # numbers only where they have room
+            if i == 0 or logs[-1, i - 1] - logs[-1, i] > 0.4:
+                place = steps[-1] * 1.01, logs[-1, i]
+                axes.text(*place, str(i + 1), va="center", fontsize=12, color=color)
+        axes.set(xlim=(0, steps[-1] * 1.06), ylim=(low, 1), xlabel="steps", title=name)
+        _powers(axes, low)
+    picture.axes[0].set_ylabel("variance")
     return picture
 
 
@@ -166,7 +174,7 @@ def plot_starts(
     )
     left, right = picture.subplots(1, 2)
     fills = ("white", None)
-    places = ((2.6, -3.5), (7.9, -1))
+    places = ((3.6, -4.2), (7.9, -1))
     colors = (GREY, PURPLE)
     for start, color, fill, place in zip(sizes, colors, fills, places, strict=True):
         look = {"color": color, "marker": "o", "mfc": fill}
@@ -196,43 +204,10 @@ def plot_starts(
 
 
 @styled
-def plot_hue(curves: Mapping[str, np.ndarray], hue: float) -> Picture:
-    """The error in hue against the passes over the images, for several networks.
-
-    Parameters
-    ----------
-    curves : mapping from name to ndarray of shape (passes,)
-    hue : float
-        That of images without any.
-    """
-    picture = new_picture(
-        "The error in hue against the passes over the images for "
-        + "; ".join(curves)
-        + ". Dashed: images without hue.",
-        height=3.8,
-    )
-    axes = picture.subplots()
-    looks = (
-        (GREY, "o", "-"),
-        (BLACK, "X", ":"),
-        (PURPLE, "D", (0, (3, 1, 1, 1))),
-        (BLUE, "^", "-."),
-        (VERMILLION, "s", "--"),
-    )
-    for (name, values), (color, marker, ls) in zip(curves.items(), looks, strict=False):
-        passes = np.arange(1, len(values) + 1)
-        axes.plot(passes, values, label=name, color=color, marker=marker, ls=ls)
-    axes.axhline(hue, color=BLACK, ls=(0, (6, 6)), lw=1)
-    axes.text(len(values), hue * 0.97, "without hue", va="top", ha="right")
-    axes.set(ylim=(0, 1.8 * hue), xlabel="passes over 10,000 images", title="error in hue")
-    axes.legend(frameon=False, ncols=3, loc="upper right")
-    return picture
-
-
-@styled
 def plot_spectra(
     panels: Mapping[str, Mapping[str, np.ndarray]],
-    published: Mapping[str, Mapping[int, float]] | None = None,
+    published: Mapping[str, Mapping[int, float]],
+    marked: str,
 ) -> Picture:
     """Spectra of codes, each divided by its largest value, one panel for each set of images.
 
@@ -240,15 +215,16 @@ def plot_spectra(
     ----------
     panels : mapping from title to mapping from model to ndarray of shape (latent,)
         Variances, falling.
-    published : mapping from model to mapping from index to value, optional
+    published : mapping from model to mapping from index to value
         Drawn as hollow marks.
+    marked : str
+        The panel that has them: the one whose experiment was published.
     """
     picture = new_picture(
         "Singular values of the covariance of the codes, divided by the largest, against their "
         "index; panels: "
         + "; ".join(panels)
-        + ". Seven values lie left of a dashed line"
-        + ("; hollow marks are the paper's values." if published else "."),
+        + ". Seven values lie left of a dashed line; hollow marks are the paper's values.",
         height=4.8,
     )
     for axes, (title, spectra) in zip(
@@ -258,78 +234,74 @@ def plot_spectra(
     ):
         for name, spectrum in spectra.items():
             axes.plot(relative(spectrum), label=name, markevery=3, **LOOKS[name])
-        for i, (name, values) in enumerate((published or {}).items()):  # equal ones are nested
-            look = LOOKS[name] | {"ls": "", "mfc": "none", "mew": 2, "ms": 14 - 2 * i}
-            axes.plot(list(values), list(values.values()), **look)
-        if published:
-            axes.plot(
-                [], [], "o", mfc="none", color=BLACK, mew=2, ms=10, ls="", label="hollow: the paper"
-            )
+        if title == marked:
+            for i, (name, values) in enumerate(published.items()):  # equal ones are nested
+                look = LOOKS[name] | {"ls": "", "mfc": "none", "mew": 2, "ms": 14 - 2 * i}
+                axes.plot(list(values), list(values.values()), **look)
+            hollow = {"marker": "o", "mfc": "none", "color": BLACK, "mew": 2, "ms": 10, "ls": ""}
+            axes.plot([], [], label="hollow: the paper", **hollow)
         axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
         axes.set(xlim=(-0.5, 25), ylim=(-0.03, 1.02), title=title, xlabel="index, from 0")
+        axes.legend(frameon=False)
     picture.axes[0].set_ylabel("share of the largest")
-    axes.legend(frameon=False)
     return picture
 
 
 @styled
-def plot_widening(models: Mapping[str, Mapping[int, np.ndarray]]) -> Picture:
-    """The variances of each model's code after some epochs, on a logarithmic axis.
+def plot_start(
+    spectra: Mapping[float, np.ndarray],
+    tracks: Mapping[float, tuple[Sequence[float], Sequence[int]]],
+    start: float,
+    epoch: int,
+) -> Picture:
+    """Networks that differ in the size of their start: spectra, and counts against the error.
 
     Parameters
     ----------
-    models : mapping from model to mapping from epochs to ndarray of shape (latent,)
+    spectra : mapping from factor of the start to ndarray of shape (epochs, latent)
+        Variances of the code after each epoch, falling.
+    tracks : mapping from factor of the start to (errors, counts), each of length epochs
+        Held-out error, and how many values exceed 1 % of the largest.
+    start : float
+        Which is drawn strong.
+    epoch : int
+        From 1; the one whose spectra are drawn.
     """
+    count = tracks[start][1][epoch - 1]
     picture = new_picture(
-        "Variances of the codes after several epochs on a logarithmic axis, one panel for each of "
-        + ", ".join(models)
-        + "; later epochs are darker.",
+        f"Left: spectra of codes after {epoch} epochs on a logarithmic axis, one line for each size "
+        f"of the start, × {start:g} drawn strong. Right: how many values exceed 1 % against the held-out "
+        f"error; the chosen network has {count}.",
         height=4.2,
+        layout=None,
     )
-    low, high = -10, 2  # powers of ten
-    for axes, (name, spectra) in zip(
-        picture.subplots(1, len(models), sharey=True), models.items(), strict=True
-    ):
-        look = LOOKS[name]
-        for i, (epochs, spectrum) in enumerate(spectra.items()):
-            shade = 0.25 + 0.75 * (i + 1) / len(spectra)
-            values = np.log10(np.maximum(spectrum, 1e-30))
-            options = {"color": look["color"], "alpha": shade, "lw": 1 + 2 * shade}
-            axes.plot(values, ls="-", label=f"{epochs}", **options)
-        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
-        axes.set(xlim=(-0.5, 31.5), ylim=(low, high), title=name, xlabel="index, from 0")
-        _powers(axes, low)
-    picture.axes[0].set_ylabel("variance")
-    picture.axes[0].legend(frameon=False, title="epochs", loc="lower right")
-    return picture
-
-
-@styled
-def plot_doses(spectra: Mapping[str, np.ndarray]) -> Picture:
-    """Spectra of codes that differ in one thing, its dose: the later in the mapping, the darker.
-
-    Parameters
-    ----------
-    spectra : mapping from dose to ndarray of shape (latent,)
-        Variances, falling; drawn as shares of the largest, on a logarithmic axis.
-    """
-    picture = new_picture(
-        "Singular values of the covariance of codes, divided by the largest, on a logarithmic axis "
-        "against their index, for " + ", ".join(spectra) + ".",
-        height=4.4,
-    )
-    axes = picture.subplots()
-    for i, (dose, spectrum) in enumerate(spectra.items()):
-        shade = 0.3 + 0.7 * (i + 1) / len(spectra)
-        values = np.log10(np.maximum(relative(spectrum), FLOOR))
-        look = {"marker": "osD^vPX"[i % 7], "ls": ("-", "--", "-.", ":")[i % 4]}
-        axes.plot(values, color=VERMILLION, alpha=shade, label=dose, **look)
-    axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
+    left = picture.add_axes((0.08, 0.16, 0.4, 0.74))
+    right = picture.add_axes((0.57, 0.16, 0.41, 0.74))
+    chosen = {"color": VERMILLION, "lw": 3.5, "zorder": 3}
+    ends = np.array([(0.0, counts[-1]) for _, counts in tracks.values()])
+    heights = labels_apart(ends, (1, 1.3))[:, 1]
+    for (name, values), height in zip(spectra.items(), heights, strict=True):
+        errors, counts = np.log10(tracks[name][0]), tracks[name][1]
+        look = chosen if name == start else {"color": GREY, "lw": 1.2}
+        values = np.log10(np.maximum(relative(values[epoch - 1]), FLOOR))
+        left.plot(values, ls="-", marker="o" if name == start else "", **look)
+        right.plot(errors, counts, ls="-", marker="", **look)
+        right.plot(errors[epoch - 1], counts[epoch - 1], marker="o", **look)
+        right.text(np.log10(0.00066), height, f"× {name:g}", color=look["color"], va="center")
+    left.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
+    left.axhline(-2, color=PURPLE, ls="-", lw=1.5)
+    left.text(16.4, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
     low = -8  # just below FLOOR
-    axes.set(xlim=(-0.5, 16.5), ylim=(low, 0.3), xlabel="index, from 0")
-    axes.set_ylabel("share of the largest")
-    _powers(axes, low)
-    axes.legend(frameon=False, loc="lower left")
+    left.set(xlim=(-0.5, 16.5), ylim=(low, 0.3), xlabel="index, from 0")
+    left.set_title(f"share of the largest after {epoch} epochs")
+    left.set_xticks(range(0, 17, 4))
+    _powers(left, low)
+    ticks = (0.0005, 0.001, 0.002, 0.005, 0.01)
+    right.set_xticks(np.log10(ticks), [f"{value:g}" for value in ticks])
+    right.set_yticks(range(0, 19, 3))
+    right.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
+    right.set(xlim=np.log10((0.011, 0.00038)), ylim=(0, 19), xlabel="held-out error, falling")
+    right.set_title(f"values above 1 %, start × {start:g}: {count}")
     return picture
 
 
@@ -371,44 +343,13 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     places = np.arange(len(counts))[::-1]
     colors = [LOOKS[name]["color"] for name in counts]
     right.barh(places, list(counts.values()), color=colors)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     for place, count in zip(places, counts.values(), strict=True):
-        right.text(count + 0.4, place, str(count), va="center", weight="bold")
-    right.axvline(DEGREES, color=BLACK, ls="--", lw=1.5)
+        right.text(count + 0.4, place, str(count), va="center", weight="bold", bbox=behind)
+    right.axvline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
     right.set_yticks(places, list(counts))
     right.set(xlim=(0, 34), xticks=[], title=f"above {threshold:g}")
     right.grid(False)
-    return picture
-
-
-@styled
-def plot_where_read(
-    models: Mapping[str, tuple[np.ndarray, np.ndarray]], plain: np.ndarray
-) -> Picture:
-    """Spectra before and after the linear layers, beside that of the plain autoencoder.
-
-    Parameters
-    ----------
-    models : mapping from model to (before, after), each of shape (latent,)
-    plain : ndarray of shape (latent,)
-    """
-    picture = new_picture(
-        "Spectra of what the linear layers get, dotted, and of what they give, solid, for "
-        + " and ".join(models)
-        + ", beside the plain autoencoder's, on a logarithmic axis.",
-        height=4.2,
-    )
-    for axes, (name, (before, after)) in zip(
-        picture.subplots(1, len(models), sharey=True), models.items(), strict=True
-    ):
-        logs = [np.log10(np.maximum(relative(v), FLOOR)) for v in (plain, before, after)]
-        look = LOOKS[name]
-        axes.plot(logs[0], **LOOKS["AE"], markevery=3, label="AE")
-        axes.plot(logs[1], **look | {"ls": ":", "mfc": "white"}, markevery=3, label="before")
-        axes.plot(logs[2], **look | {"ls": "-"}, markevery=3, label="after")
-        axes.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
-        axes.set(xlim=(-0.5, 31.5), ylim=(-6, 0.1), title=name, xlabel="index, from 0")
-        axes.legend(frameon=False)
-        _powers(axes, -6)
     return picture
 
 
@@ -445,7 +386,7 @@ def plot_cut(
     for name, values in errors.items():
         right.plot(ks, np.log10(values), markevery=4, **LOOKS[name])
     right.axvline(k, color=PURPLE, lw=4, alpha=0.5, ls="-")
-    right.axvline(DEGREES, color=BLACK, lw=1.5, ls="--")
+    right.axvline(TRUE_DEGREES, color=BLACK, lw=1.5, ls="--")
     if "pixels" in errors:
         place = len(ks) - 1, np.log10(errors["pixels"][len(ks) // 2]) + 0.04
         right.text(*place, "PCA of pixels", color=COLORS_OF["pixels"], ha="right", va="bottom")
@@ -495,37 +436,4 @@ def plot_between(
     right = picture.add_axes((0.6, 0.17, 0.38, 0.7))
     show_distances(right, shares, distances, LOOKS, at)
     right.set_title("distance to a true shape")
-    return picture
-
-
-@styled
-def plot_quality(
-    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]],
-    shares: np.ndarray,
-) -> Picture:
-    """Means over many paths, with their intervals, against the place on the path.
-
-    Parameters
-    ----------
-    panels : mapping from title to mapping from model to (mean, low, high), each of shape (T,)
-    """
-    picture = new_picture(
-        "Against t, means over many paths with 95 % intervals, for "
-        + ", ".join(next(iter(panels.values())))
-        + "; panels: "
-        + "; ".join(panels)
-        + ".",
-        height=3.4 + 3 * (len(panels) // 2),
-    )
-    rows = -(-len(panels) // 2)
-    grid = picture.subplots(rows, 2, squeeze=False, sharex=True, sharey="col")
-    for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
-        for name, (mean, low, high) in curves.items():
-            axes.plot(shares, mean, label=name, **LOOKS[name] | {"ms": 6})
-            axes.fill_between(shares, low, high, color=LOOKS[name]["color"], alpha=0.2, lw=0)
-        axes.set(ylim=(0, None), title=title)
-    for axes in grid[-1]:
-        axes.set_xlabel("t")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    picture.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return picture

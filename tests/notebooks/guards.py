@@ -31,11 +31,8 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "03_fashion_mnist_autoencoder.ipynb: c08": "c08",
     "03_fashion_mnist_autoencoder.ipynb: c24": "c25",
     "03_fashion_mnist_autoencoder.ipynb: c91": "c91",
-    "05_irmae.ipynb: c17": "c17",
+    "05_irmae.ipynb: c17a": "c17a",
     "05_irmae.ipynb: c20": "c20",
-}
-PATHS_NOT_CUT_YET = {  # chapters whose path of 45 minutes is still longer
-    "05_irmae.ipynb",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 TIMERS = re.compile(r"%time|\btimeit\b|\b(?:import|from) (?:time|datetime)\b")
@@ -187,14 +184,14 @@ def chapters_have_a_cover(path: Path, notebook) -> list[str]:
 def path_fits(path: Path, notebook) -> list[str]:
     """What a chapter shows in a lecture (all but ◇) takes 45 minutes at most."""
     taken = minutes(notebook)
-    if path.parent.name != "notebooks" or path.name in PATHS_NOT_CUT_YET or taken <= MINUTES:
+    if path.parent.name != "notebooks" or taken <= MINUTES:
         return []
     return [f"the path takes {taken:.0f} minutes, more than {MINUTES}"]
 
 
 def path_runs_by_itself(path: Path, notebook) -> list[str]:
     """No cell of the path needs a name that only a cell beside it (◇) defines."""
-    if path.parent.name != "notebooks" or path.name in PATHS_NOT_CUT_YET:
+    if path.parent.name != "notebooks":
         return []
     return [
         f"cell {id_} needs {', '.join(sorted(names))}, which the path doesn't define"

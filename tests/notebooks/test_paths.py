@@ -7,16 +7,14 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.notebooks import course_notebooks, run
-from tests.notebooks.guards import PATHS_NOT_CUT_YET, read
+from tests.notebooks.guards import read
 from tests.notebooks.paths import on_path
 
 CHAPTERS = [p for p in course_notebooks() if p.parent.name == "notebooks"]
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    "path", [p for p in CHAPTERS if p.name not in PATHS_NOT_CUT_YET], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_path_runs(path):
     notebook = copy.deepcopy(read(path))
     notebook.cells = on_path(notebook)

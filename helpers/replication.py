@@ -1,0 +1,234 @@
+"""What the paper says of its Figures 2 and 3, and what our own runs say of each claim.
+
+Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from helpers.interpolation import mean_interval
+from helpers.spectrum import summarise_spectrum
+
+# Shares of the largest value at some indices, from 0: read off the figures by eye.
+PAPER = {
+    "AE": {7: 0.21, 10: 0.135, 15: 0.025},
+    "AE + L1": {7: 0.245, 10: 0.19, 15: 0.09},
+    "AE + L2": {7: 0.24, 10: 0.175, 15: 0.04},
+    "l = 2": {4: 0.083, 7: 0.01, 10: 0, 15: 0},
+    "l = 4": {4: 0, 7: 0, 10: 0, 15: 0},
+}
+STUDENT = {  # a replication in public: the network as the paper writes it, read before the layers
+    "AE": {7: 0.06},
+    "AE + L1": {7: 0.065},
+    "AE + L2": {7: 0.07},
+    "l = 2": {7: 0.005},
+}
+MODELS = {
+    "AE": "ae",
+    "AE + L1": "ae-l1",
+    "AE + L2": "ae-l2",
+    "l = 2": "irmae-2",
+    "l = 4": "irmae-4",
+}
+GROUPS = {  # experiments that the chapter compares, and the runs of each
+    "authors' network": {model: f"shapes-corner-{run}-authors" for model, run in MODELS.items()},
+    "small start": {
+        model: f"shapes-corner-{MODELS[model]}-small" for model in ("AE", "l = 2", "l = 4")
+    },
+    "He's start": {model: f"shapes-corner-{run}" for model, run in MODELS.items()},
+    "He's start, centre": {model: f"shapes-centre-{run}" for model, run in MODELS.items()},
+}
+FORMATS = {  # of what row_at gives, for tables
+    "error": ".5f",
+    "hue": ".5f",
+    "index 4": ".3f",
+    "index 7": ".4f",
+    "effective rank": ".1f",
+}
+FULL = 100  # epochs of a full run
+TOLERANCE = 2.0  # a height replicates within this factor
+
+Run = Mapping[str, object]
+Runs = Mapping[str, Run]
+Verdict = tuple[str, bool | None]
+
+
+def row_at(run: Run, epoch: int) -> dict[str, float | None]:
+    """What a recorded run had reached after some epochs, on held-out images.
+
+    At its end these are 10,000 test images, before that 2,000 validation images.
+
+    Parameters
+    ----------
+    run : mapping
+        A manifest of a network of shapes.
+    epoch : int
+        From 1 to the last one recorded.
+
+    Returns
+    -------
+    dict
+        "epoch", "error" and the part of it that is "hue" (None where it was not recorded), and what
+        :func:`helpers.spectrum.summarise_spectrum` says of the spectrum of the code.
+
+    Raises
+    ------
+    ValueError
+        If the run has no such epoch.
+    """
+    history, last = run["history"], run["epochs"]
+    if not 1 <= epoch <= last:
+        raise ValueError(f"epoch must lie in 1 … {last}, the last one of the run; got {epoch}")
+    judged = {name: values[epoch - 1] for name, values in history.items()}
+    if epoch == last:
+        judged |= run["results"]["test"]
+    errors = {"epoch": epoch, "error": judged["error"], "hue": judged.get("hue")}
+    return errors | summarise_spectrum(judged["spectrum"])
+
+
+def first_epoch(values: Sequence[float], goal: float) -> int | None:
+    """The first epoch, from 1, after which a value is at most ``goal``; None if there is none."""
+    reached = np.asarray(values) <= goal
+    return int(reached.argmax()) + 1 if reached.any() else None
+
+
+def compare_heights(runs: Runs, index: int) -> list[dict[str, float | str | None]]:
+    """Heights at one index in our runs at their end, in the paper and in the student's replication.
+
+    Parameters
+    ----------
+    runs : mapping from model to manifest
+        Models are named as in :data:`PAPER`.
+    index : int
+        4 or 7, from 0.
+
+    Returns
+    -------
+    list of dict
+        "height at index …" (the model), "ours", "paper" and "student" (None where no value could be read).
+    """
+    rows = []
+    for model, run in runs.items():
+        ours = row_at(run, run["epochs"])[f"index {index}"]
+        published = {"paper": PAPER.get(model, {}), "student": STUDENT.get(model, {})}
+        read = {name: heights.get(index) for name, heights in published.items()}
+        rows.append({f"height at index {index}": model, "ours": ours} | read)
+    return rows
+
+
+def judge_claims(runs: Runs) -> list[dict[str, str]]:
+    """Set what one group of runs shows beside what the paper claims.
+
+    Parameters
+    ----------
+    runs : mapping from model to manifest
+        Models are named as in :data:`PAPER`; not all need be there. Each claim compares its models
+        after as many epochs, those of the shortest of their runs.
+
+    Returns
+    -------
+    list of dict
+        For each claim "claim", "found" (numbers in words) and "replicated": "yes", "no", "can't
+        tell" where an interval holds zero, and "–" where a model is missing or its record stops at
+        another epoch.
+    """
+    judged = []
+    for claim, models, judge in CLAIMS:
+        found, holds = "not run", None
+        if set(models) <= runs.keys():
+            found, holds = judge([runs[name] for name in models])
+        said = {True: "yes", False: "no", None: "–" if found in MISSING else "can't tell"}
+        judged.append({"claim": claim, "found": found, "replicated": said[holds]})
+    return judged
+
+
+def show_claims(groups: Mapping[str, Runs]) -> list[dict[str, str]]:
+    """The claims as rows of one table, with a column for each group of runs."""
+    judged = {name: judge_claims(runs) for name, runs in groups.items()}
+    rows = []
+    for i, (claim, *_) in enumerate(CLAIMS):
+        told = {}
+        for name, of_group in judged.items():
+            found, replicated = of_group[i]["found"], of_group[i]["replicated"]
+            told[name] = "–" if replicated == "–" else f"**{replicated}**: {found}"
+        rows.append({"the paper's claim": claim} | told)
+    return rows
+
+
+MISSING = ("not run", "runs of different lengths")
+
+
+def _at_equal_epochs(runs: Sequence[Run]) -> tuple[list[dict], str]:
+    epochs = min(run["epochs"] for run in runs)
+    told = "" if epochs == FULL else f" (after {epochs} epochs)"
+    return [row_at(run, epochs) for run in runs], told
+
+
+def _ranks_fall(runs: Sequence[Run]) -> Verdict:
+    rows, when = _at_equal_epochs(runs)
+    ranks = [row["effective rank"] for row in rows]
+    return " → ".join(f"{rank:.1f}" for rank in ranks) + when, ranks[0] > ranks[1] > ranks[2]
+
+
+def _first_is_narrowest(runs: Sequence[Run]) -> Verdict:
+    rows, when = _at_equal_epochs(runs)
+    plain, *others = (row["effective rank"] for row in rows)
+    told = f"{plain:.1f} against " + " and ".join(f"{rank:.1f}" for rank in others)
+    return told + when, plain < min(others)
+
+
+def _counts_within(low: int, high: int) -> Callable[[Sequence[Run]], Verdict]:
+    def judge(runs: Sequence[Run]) -> Verdict:
+        (row,), when = _at_equal_epochs(runs)
+        counts = row["above 1 %"], row["above 0.1 %"]
+        told = f"{counts[0]} above 1 %, {counts[1]} above 0.1 %"
+        return told + when, all(low <= count <= high for count in counts)
+
+    return judge
+
+
+def _heights_agree(runs: Sequence[Run]) -> Verdict:
+    rows, when = _at_equal_epochs(runs)
+    heights = [row["index 7"] for row in rows]
+    published = PAPER["AE"][7], PAPER["l = 2"][7]
+    pairs = zip(heights, published, strict=True)
+    near = all(value / TOLERANCE <= height <= TOLERANCE * value for height, value in pairs)
+    return " and ".join(f"{height:.2g}" for height in heights) + when, near
+
+
+def _first_is_larger(measure: str, words: str) -> Callable[[Sequence[Run]], Verdict]:
+    def judge(runs: Sequence[Run]) -> Verdict:
+        if len({run["epochs"] for run in runs}) > 1:
+            return MISSING[1], None
+        first, second = (np.array(run["results"]["halfway"][measure]) for run in runs)
+        mean, low, high = mean_interval(first - second)
+        told = f"{words} by {mean:.3f} ({low:.3f} … {high:.3f})"
+        return told, True if low > 0 else False if high < 0 else None
+
+    return judge
+
+
+# claim, the models that it is about, and what judges their runs
+CLAIMS = (
+    ("linear layers lower the rank of the code", ("AE", "l = 2", "l = 4"), _ranks_fall),
+    ("L1 and L2 penalties leave it wider", ("AE", "AE + L1", "AE + L2"), _first_is_narrowest),
+    ("l = 2 keeps about seven directions", ("l = 2",), _counts_within(6, 8)),
+    ("l = 4 keeps fewer than seven", ("l = 4",), _counts_within(1, 6)),
+    ("at index 7, AE is at 0.21 and l = 2 at 0.01", ("AE", "l = 2"), _heights_agree),
+    (
+        "half-way, l = 2 is closer to a shape than AE",
+        ("AE", "l = 2"),
+        _first_is_larger("distance", "closer"),
+    ),
+    (
+        "half-way, l = 4 is closer to a shape than AE",
+        ("AE", "l = 4"),
+        _first_is_larger("distance", "closer"),
+    ),
+    (
+        "with l = 4 colours wander, with l = 2 less",
+        ("l = 4", "l = 2"),
+        _first_is_larger("hue", "further off"),
+    ),
+)
