@@ -139,7 +139,7 @@ def test_penalty_of_a_run_is_in_its_training_and_its_configuration(few_shapes):
 
 
 def test_a_run_of_shapes_goes_on_to_the_same_bits(few_shapes, monkeypatch, tmp_path):
-    spec = irmae_runs.shape_run("corner", 2, {"norm": "L2", "weight": 1e-3})
+    spec = irmae_runs.shape_run("corner", 2, {"norm": "L2", "weight": 1e-3}, save_weights=True)
     monkeypatch.setattr(registry, "NETWORKS", {"few": spec})
     found = {}
     for folder, stops in (("stopped", [1, 3]), ("straight", [3])):
