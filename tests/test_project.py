@@ -19,7 +19,8 @@ from helpers.storage import ROOT
 
 # made of torch; everything else loads it only when it is needed
 TORCH_MODULES = tuple(
-    f"helpers.{name}" for name in ("training", "autoencoder", "irmae", "checks.autoencoder")
+    f"helpers.{name}"
+    for name in ("training", "autoencoder", "irmae", "checks.autoencoder", "checks.irmae")
 )
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
 # rows of CONTRIBUTING.md's table of floors
