@@ -103,8 +103,9 @@ def _scatter(axes: Axes, points: np.ndarray, **options) -> None:
 def _arrow(axes: Axes, start, step, label: str, color: str, *, beside: bool = False) -> None:
     """An arrow with its label at the head, or beside the shaft."""
     start, step = np.asarray(start), np.asarray(step)
+    halo = [withStroke(linewidth=5, foreground="white")]  # on points of any colour
     style = {"arrowstyle": "-|>", "lw": 3, "color": color, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", start + step, start, arrowprops=style)
+    axes.annotate("", start + step, start, arrowprops=style | {"path_effects": halo})
     x, y = step / max(np.linalg.norm(step), 1e-12)
     axes.annotate(
         label,
@@ -144,7 +145,7 @@ def plot_directions(points: np.ndarray, pca: PrincipalComponents, scores: np.nda
     left, right = picture.subplots(1, 2)
     _scatter(left, points)
     _components(left, pca)
-    left.plot(*pca.mean, marker="X", color=BLACK, markersize=11)
+    left.plot(*pca.mean, marker="X", color=BLACK, markersize=11, zorder=4)
     left.set(xlabel="$x_1$", ylabel="$x_2$")
     _scatter(right, scores)
     right.axhline(0, color=VERMILLION, lw=2, zorder=1)
@@ -248,8 +249,8 @@ def plot_uncentred(
     )
     axes = picture.subplots()
     _scatter(axes, points, markersize=11)
-    axes.plot(*mean, color=BLACK, marker="X", markersize=12)
-    axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3)
+    axes.plot(*mean, color=BLACK, marker="X", markersize=12, zorder=4)
+    axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3, zorder=4)
     _arrow(axes, (0, 0), 2 * raw, "not centred: pulled to the mean", VERMILLION)
     _arrow(axes, mean, 2 * centred, "centred: along the cloud", GREEN)
     axes.text(*mean, "  mean", va="top")
@@ -317,7 +318,15 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
     )
     left, right = picture.subplots(1, 2)
     numbers = np.arange(len(train))
-    left.plot(numbers[1:], discarded[1:], color=VIOLET, lw=9, label="variance left out")
+    rings = {
+        "ls": "",
+        "marker": "o",
+        "markersize": 12,
+        "mfc": "none",
+        "mew": 2.5,
+        "markevery": 0.08,
+    }
+    left.plot(numbers[1:], discarded[1:], color=VIOLET, label="variance left out", **rings)
     left.plot(numbers[1:], train[1:], color=BLUE, ls="-", label="training error")
     left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", label="test error")
     left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
