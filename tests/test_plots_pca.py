@@ -181,6 +181,8 @@ def test_loadings_show_the_entries_of_the_first_component():
     opposed = pca_from_covariance(POINTS * [1, -1])
     low, _ = plot_loadings([("", opposed)], ["width", "height"]).axes[0].get_xlim()
     assert low < opposed.components[0].min() < 0
+    along = pca_from_covariance(np.array([[-1.0, 0.001], [0, 0], [1, -0.001]]))
+    assert "y -0.00" not in plot_loadings([("", along)], ["x", "y"]).alt
 
 
 def test_two_classes_are_counted_along_each_component():

@@ -72,7 +72,7 @@ def plot_reconstructions(
         height=3.9,
         layout=None,
     )
-    left = picture.add_axes((0.11, 0.02, 0.51, 0.86))
+    left = picture.add_axes((0.11, 0.02, 0.57, 0.86))
     flat = images.reshape(len(images), -1)
     rebuilt = reconstruct(pca, project(pca, flat)[:, :k]).reshape(images.shape)
     rows = np.concatenate([images, rebuilt.clip(0, 1), np.abs(rebuilt - images)])
@@ -83,14 +83,14 @@ def plot_reconstructions(
         left.text(-3, height * (row + 0.5) / 3, label, ha="right", va="center")
     left.set_title(f"{images[0].size} pixels or {numbers} an image")
 
-    right = picture.add_axes((0.73, 0.19, 0.25, 0.69))
+    right = picture.add_axes((0.755, 0.19, 0.23, 0.69))
     right.plot(curve, color=BLUE)
     right.plot(k, curve[k], color=VERMILLION, marker="o", markersize=12)
     right.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [0, 1, 10, 100]
     right.set_xticks(ticks, [str(t) for t in ticks])
     right.set(ylim=(0, curve[0] * 1.12), xlim=(0, len(curve)))
-    right.set(xlabel="numbers kept, k", title=f"test error (MSE): {curve[k]:.4f}")
+    right.set(xlabel="numbers kept, k", title=f"test MSE: {curve[k]:.4f}")
     right.tick_params(colors=GREY)
     return picture
 
@@ -103,8 +103,9 @@ def _scatter(axes: Axes, points: np.ndarray, **options) -> None:
 def _arrow(axes: Axes, start, step, label: str, color: str, *, beside: bool = False) -> None:
     """An arrow with its label at the head, or beside the shaft."""
     start, step = np.asarray(start), np.asarray(step)
+    halo = [withStroke(linewidth=5, foreground="white")]  # on points of any colour
     style = {"arrowstyle": "-|>", "lw": 3, "color": color, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", start + step, start, arrowprops=style)
+    axes.annotate("", start + step, start, arrowprops=style | {"path_effects": halo})
     x, y = step / max(np.linalg.norm(step), 1e-12)
     axes.annotate(
         label,
@@ -144,7 +145,7 @@ def plot_directions(points: np.ndarray, pca: PrincipalComponents, scores: np.nda
     left, right = picture.subplots(1, 2)
     _scatter(left, points)
     _components(left, pca)
-    left.plot(*pca.mean, marker="X", color=BLACK, markersize=11)
+    left.plot(*pca.mean, marker="X", color=BLACK, markersize=11, zorder=4)
     left.set(xlabel="$x_1$", ylabel="$x_2$")
     _scatter(right, scores)
     right.axhline(0, color=VERMILLION, lw=2, zorder=1)
@@ -248,8 +249,8 @@ def plot_uncentred(
     )
     axes = picture.subplots()
     _scatter(axes, points, markersize=11)
-    axes.plot(*mean, color=BLACK, marker="X", markersize=12)
-    axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3)
+    axes.plot(*mean, color=BLACK, marker="X", markersize=12, zorder=4)
+    axes.plot(0, 0, color=BLACK, marker="+", markersize=16, markeredgewidth=3, zorder=4)
     _arrow(axes, (0, 0), 2 * raw, "not centred: pulled to the mean", VERMILLION)
     _arrow(axes, mean, 2 * centred, "centred: along the cloud", GREEN)
     axes.text(*mean, "  mean", va="top")
@@ -317,7 +318,15 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
     )
     left, right = picture.subplots(1, 2)
     numbers = np.arange(len(train))
-    left.plot(numbers[1:], discarded[1:], color=VIOLET, lw=9, label="variance left out")
+    rings = {
+        "ls": "",
+        "marker": "o",
+        "markersize": 12,
+        "mfc": "none",
+        "mew": 2.5,
+        "markevery": 0.08,
+    }
+    left.plot(numbers[1:], discarded[1:], color=VIOLET, label="variance left out", **rings)
     left.plot(numbers[1:], train[1:], color=BLUE, ls="-", label="training error")
     left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", label="test error")
     left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
@@ -415,10 +424,11 @@ def plot_loadings(
     names : sequence of str
         Names of the D features.
     """
+    # + 0: no "-0.00"
+    entries = [[f"{round(x, 2) + 0:.2f}" for x in pca.components[0]] for _, pca in panels]
     described = (
-        f"{title}: "
-        + ", ".join(f"{n} {x:.2f}" for n, x in zip(names, pca.components[0], strict=True))
-        for title, pca in panels
+        f"{title}: " + ", ".join(f"{n} {x}" for n, x in zip(names, row, strict=True))
+        for (title, _), row in zip(panels, entries, strict=True)
     )
     picture = new_picture(
         "Entries of the first principal component for the same data in different units. "
@@ -427,9 +437,8 @@ def plot_loadings(
         height=2.8,
     )
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, pca) in zip(rows, panels, strict=True):
+    for axes, (title, pca), labels in zip(rows, panels, entries, strict=True):
         bars = axes.barh(names, pca.components[0], color=BLUE)
-        labels = [f"{round(x, 2) + 0:.2f}" for x in pca.components[0]]  # no "-0.00"
         axes.bar_label(bars, labels, padding=4)
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
