@@ -6,6 +6,7 @@ Sphinx makes the pages. They open from a disk and ask no server for anything.
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -133,14 +134,15 @@ def write_source(notebooks: Path, source: Path) -> None:
     (source / "exercises").mkdir(parents=True)
     (source / "functions").mkdir()
     chapters = sorted(notebooks.glob("*.ipynb"))
+    address = public_address()
     shutil.copytree(notebooks / "covers", source / "covers")
     for path in chapters:
         download = f"notebooks/{path.name}"
-        _write(source / path.name, page_of(nbformat.read(path, as_version=4), download))
+        _write(source / path.name, page_of(nbformat.read(path, as_version=4), download, address))
     solutions = sorted((notebooks / "solutions").glob("*.ipynb"))
     for path in solutions:
         download = f"../notebooks/exercises/{path.name}"
-        page = page_of(fold_solutions(nbformat.read(path, as_version=4)), download)
+        page = page_of(fold_solutions(nbformat.read(path, as_version=4)), download, address)
         _write(source / "exercises" / path.name, page)
     modules = module_names()
     for name in modules:
@@ -157,14 +159,32 @@ def write_source(notebooks: Path, source: Path) -> None:
     (source / "index.md").write_text(index, encoding="utf-8")
 
 
-def page_of(notebook: NotebookNode, download: str) -> NotebookNode:
-    """A notebook with a link to its file, and links to solutions led to the exercises that hide them."""
+def page_of(notebook: NotebookNode, download: str, address: str = "") -> NotebookNode:
+    """A notebook with links to its file and to where it runs; solutions led to the exercises that hide them."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\(solutions/", "](exercises/", cell.source)
-    link = f'<p><a href="{download}" download>Download this notebook</a></p>'
+    file = f'<a href="{download}" download>Download this notebook</a>'
+    link = f"<p>{' · '.join([file, *links_to_run(download, address)])}</p>"
     notebook.cells.insert(1, new_markdown_cell(link, id="download"))
     return notebook
+
+
+def public_address(project: Path = ROOT / "pyproject.toml") -> str:
+    """Where the course stands on GitHub, from [project.urls]; empty while that names nothing."""
+    settings = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    return settings.get("urls", {}).get("Repository", "").rstrip("/").removesuffix(".git")
+
+
+def links_to_run(download: str, address: str) -> list[str]:
+    """Links that open a notebook on Binder and in Colab; none without an address on GitHub."""
+    host, _, name = address.partition("github.com/")
+    if host != "https://" or not name:
+        return []
+    file = download.removeprefix("../")
+    binder = f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{file}"
+    colab = f"https://colab.research.google.com/github/{name}/blob/main/{file}"
+    return [f'<a href="{binder}">Run on Binder</a>', f'<a href="{colab}">Open in Colab</a>']
 
 
 def fold_solutions(solutions: NotebookNode) -> NotebookNode:
