@@ -177,14 +177,13 @@ def public_address(project: Path = ROOT / "pyproject.toml") -> str:
 
 
 def links_to_run(download: str, address: str) -> list[str]:
-    """Links that open a notebook on Binder and in Colab; none without an address on GitHub."""
+    """A link that opens a notebook on Binder; none without an address on GitHub."""
     host, _, name = address.partition("github.com/")
     if host != "https://" or not name:
         return []
     file = download.removeprefix("../")
     binder = f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{file}"
-    colab = f"https://colab.research.google.com/github/{name}/blob/main/{file}"
-    return [f'<a href="{binder}">Run on Binder</a>', f'<a href="{colab}">Open in Colab</a>']
+    return [f'<a href="{binder}">Run on Binder</a>']
 
 
 def fold_solutions(solutions: NotebookNode) -> NotebookNode:

@@ -23,7 +23,7 @@ def test_a_page_links_to_its_notebook_and_to_exercises_that_hide_solutions():
     assert "(exercises/01.ipynb)" in page.cells[0].source
 
 
-def test_no_page_leads_to_binder_or_colab_while_the_address_is_empty(tmp_path):
+def test_no_page_leads_to_binder_while_the_address_is_empty(tmp_path):
     project = tmp_path / "pyproject.toml"
     project.write_text("[project]\n", encoding="utf-8")
     assert pages.public_address(project) == ""
@@ -31,18 +31,15 @@ def test_no_page_leads_to_binder_or_colab_while_the_address_is_empty(tmp_path):
     assert source.count("<a ") == 1
 
 
-def test_the_address_leads_every_page_to_binder_and_colab(tmp_path):
+def test_the_address_leads_every_page_to_binder(tmp_path):
     project = tmp_path / "pyproject.toml"
     text = '[project]\nurls.Repository = "https://github.com/someone/course.git"\n'
     project.write_text(text, encoding="utf-8")
     address = pages.public_address(project)
     for folder, up in (("notebooks", ""), ("notebooks/exercises", "../")):
         source = pages.page_of(notebook(), f"{up}{folder}/01.ipynb", address).cells[1].source
-        for start in (
-            "https://mybinder.org/v2/gh/someone/course/main?urlpath=lab/tree/",
-            "https://colab.research.google.com/github/someone/course/blob/main/",
-        ):
-            assert f'href="{start}{folder}/01.ipynb"' in source
+        start = "https://mybinder.org/v2/gh/someone/course/main?urlpath=lab/tree/"
+        assert f'href="{start}{folder}/01.ipynb"' in source
 
 
 def test_solutions_are_folded_and_checks_are_not():

@@ -46,9 +46,8 @@ def test_every_page_opens_without_a_network(watched, site):
 
 @BY_CHAPTER
 def test_nothing_is_cut_on_paper(page, site, chapter):
-    page.set_viewport_size(
-        {"width": 680, "height": 1009}
-    )  # A4 less its margins, at 96 dots an inch
+    # A4 less its margins, at 96 dots an inch
+    page.set_viewport_size({"width": 680, "height": 1009})
     page.emulate_media(media="print")
     page.goto((site / f"{chapter.stem}.html").as_uri())
     assert page.evaluate(CUT) == []
