@@ -48,6 +48,7 @@ SHA256 = {
     "subset-images-idx3-ubyte.gz": "71d22c9f843234e39b3f4ae0339b36a27224affaa2f34539fb51d06482c2ae36",
     "subset-labels-idx1-ubyte.gz": "be2365acaf49a29e2e9e2f73f8905f1ed18e6ccc41928736bf3a1d46eae9ec51",
 }
+PLACES = ("", "raw", "FashionMNIST/raw")  # torchvision keeps the files in the last of these
 FETCHED = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 MEND_FETCHED = "`make data` brings all 60,000 training images (`full=True` needs them)."
 MEND_SHIPPED = "It ships with the course: `git checkout -- data` restores it."
@@ -58,12 +59,12 @@ FETCH_BYTES = 200_000_000  # both archives, packed and unpacked, and room to mov
 MEND_FETCH = """What you can do:
   - with a network: `make data` once more;
   - on Debian or Ubuntu: `sudo apt-get install dataset-fashion-mnist`, then `make data`;
-  - by hand: put the two files, from anywhere, into data/fashion-mnist/; `make data` checks them.
+  - by hand: put the two files, from anywhere, packed or not, into data/fashion-mnist/; `make data` checks them.
 Until then everything runs on the 10,000 training images that ship with the course."""
 
 
 def load_fashion_mnist(
-    split: str = "train", *, full: bool = False, folder: Path = FOLDER
+    split: str = "train", *, full: bool = False, folder: str | Path = FOLDER
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of Fashion-MNIST, read from ``data/`` and checked.
 
@@ -73,6 +74,8 @@ def load_fashion_mnist(
         Training images, or the 10,000 images of the official test set.
     full : bool
         All 60,000 training images instead of the 10,000 (1,000 a class) that ship.
+    folder : str or Path
+        Where the files lie, packed or not, as :func:`find_file` looks for them.
 
     Returns
     -------
@@ -91,15 +94,38 @@ def load_fashion_mnist(
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     stem = "t10k" if split == "test" else "train" if full else "subset"
-    images = _read(folder / f"{stem}-images-idx3-ubyte.gz")
-    labels = _read(folder / f"{stem}-labels-idx1-ubyte.gz")
+    images = _read(folder, f"{stem}-images-idx3-ubyte.gz")
+    labels = _read(folder, f"{stem}-labels-idx1-ubyte.gz")
     return np.divide(images, 255, dtype=np.float32), labels.astype(np.int64)
 
 
-def _read(path: Path) -> np.ndarray:
+def find_file(folder: str | Path, name: str) -> Path:
+    """Where one of the files named in ``SHA256`` lies: it is known under four names.
+
+    Parameters
+    ----------
+    folder : str or Path
+        It may lie there, or in ``raw`` or ``FashionMNIST/raw`` below.
+    name : str
+        Such as "train-images-idx3-ubyte.gz"; it may also be unpacked, or be called
+        "train-images.idx3-ubyte".
+
+    Returns
+    -------
+    Path
+        The first that exists; else where the file should be.
+    """
+    unpacked = name.removesuffix(".gz")
+    dotted = unpacked.replace("-idx", ".idx")
+    names = (name, unpacked, f"{dotted}.gz", dotted)
+    paths = [Path(folder) / place / other for place in PLACES for other in names]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def _read(folder: str | Path, name: str) -> np.ndarray:
     """Array held by one of the files named in ``SHA256``, as uint8."""
-    mend = MEND_FETCHED if path.name in FETCHED else MEND_SHIPPED
-    return decode_idx(read_verified(path, SHA256[path.name], mend))
+    mend = MEND_FETCHED if name in FETCHED else MEND_SHIPPED
+    return decode_idx(read_verified(find_file(folder, name), SHA256[name], mend))
 
 
 def decode_idx(content: bytes) -> np.ndarray:
@@ -193,7 +219,7 @@ def _check_writable(folder: Path) -> None:
 
 def _check_present(folder: Path) -> None:
     for name in FETCHED:
-        read_verified(folder / name, SHA256[name], "")
+        read_verified(find_file(folder, name), SHA256[name], "")
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -242,7 +268,7 @@ def make_shipped_files(source: Path = DEBIAN_FOLDER, folder: Path = FOLDER) -> N
     The test set as it is; of the training set, ``SUBSET_PER_CLASS`` images of each class.
     """
     install_files(source, folder, {n: SHA256[n] for n in SHA256 if n.startswith("t10k")})
-    images, labels = (_read(source / name) for name in FETCHED)
+    images, labels = (_read(source, name) for name in FETCHED)
     chosen = subset_indices(labels, SUBSET_PER_CLASS, np.random.default_rng(SUBSET_SEED))
     with incoming(folder) as made:
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):

@@ -86,6 +86,27 @@ def test_missing_and_damaged_files_say_how_to_mend_them(tmp_path):
         load_fashion_mnist("train", folder=tmp_path)
 
 
+@pytest.mark.parametrize("place", ["", "raw", "FashionMNIST/raw"])
+@pytest.mark.parametrize(
+    "ending", ["-idx{}-ubyte.gz", "-idx{}-ubyte", ".idx{}-ubyte.gz", ".idx{}-ubyte"]
+)
+def test_files_are_found_under_each_of_their_names(tmp_path, place, ending):
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, rank in (("images", 3), ("labels", 1)):
+        content = (FOLDER / f"t10k-{kind}-idx{rank}-ubyte.gz").read_bytes()
+        name = f"t10k-{kind}" + ending.format(rank)
+        (folder / name).write_bytes(content if name.endswith(".gz") else gzip.decompress(content))
+    images, labels = load_fashion_mnist("test", folder=str(tmp_path))  # a folder given as text
+    assert (len(images), len(labels)) == (10_000, 10_000)
+
+
+def test_a_file_under_another_name_is_checked_too(tmp_path):
+    (tmp_path / "t10k-images.idx3-ubyte").write_bytes(encode_idx(np.zeros((2, 28, 28))))
+    with pytest.raises(StorageError, match=r"t10k-images.idx3-ubyte is not the file"):
+        load_fashion_mnist("test", folder=tmp_path)
+
+
 def test_idx_round_trip():
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     np.testing.assert_array_equal(decode_idx(encode_idx(array)), array)
