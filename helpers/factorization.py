@@ -12,10 +12,10 @@ from functools import partial
 from itertools import islice
 
 import numpy as np
-from numba import njit
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
+from helpers.compiled import njit
 from helpers.rating_models import (
     RatingModel,
     add_biases,

@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.stats
-from numba import njit, prange
+from numba import prange
 from scipy.sparse import csr_array
 
+from helpers.compiled import njit
 from helpers.ratings import STARS, Ratings, Scale, activity, to_csr
 from helpers.ridge import fast_ridge_rows
 

@@ -8,8 +8,10 @@ import math
 
 import numba
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from scipy.sparse import csr_array
+
+from helpers.compiled import njit
 
 # Its threads sleep while they wait; those of the default (OpenMP) spin, which costs a busy machine dear.
 numba.config.THREADING_LAYER = "workqueue"
