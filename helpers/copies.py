@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.storage import ROOT, read_json, write_json, write_whole
+from helpers.terminal import show_unknown_letters
 
 GIVEN = (
     ".given.json"  # what each copy was made from: digests of its cells' sources and of its bytes
@@ -86,4 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.storage import DATA, StorageError, incoming, install_files, read_verified
+from helpers.terminal import show_unknown_letters
 
 FOLDER = DATA / "fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -300,4 +301,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()

@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 
 from helpers.ratings_files import GENERATED, WHICH_RATINGS
 from helpers.storage import ROOT
+from helpers.terminal import show_unknown_letters
 
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 600  # seconds
@@ -162,4 +163,5 @@ def main(paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main([Path(name).resolve() for name in sys.argv[1:]])

@@ -15,6 +15,7 @@ from nbformat.v4 import new_markdown_cell
 
 from helpers.formulas import to_mathml
 from helpers.storage import ROOT
+from helpers.terminal import show_unknown_letters
 
 ASSETS = Path(__file__).parent / "assets"
 FOLDER = ROOT / "build" / "pages"
@@ -245,4 +246,5 @@ def _skip() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     print(build(*map(Path, sys.argv[1:])))

@@ -12,7 +12,6 @@ environment variable ``COURSE_RATINGS`` names another file, or says ``generated`
 import argparse
 import json
 import os
-import sys
 import warnings
 from array import array
 from collections.abc import Iterable, Iterator
@@ -43,6 +42,7 @@ from helpers.ratings import (
     ratings_from_triples,
 )
 from helpers.storage import DATA, StorageError, incoming
+from helpers.terminal import show_unknown_letters
 from helpers.times import Times, add_time, describe, new_times, settle, show_time
 
 YELP = DATA / "yelp-dataset.npy"
@@ -442,7 +442,6 @@ def _arguments() -> tuple[str, list[Path], Options]:
 
 def main(target: Path = YELP) -> None:
     """Command line."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know "…"
     command, files, options = _arguments()
     try:
         if command == "check" and files[0].suffix == ".npy":
@@ -460,4 +459,5 @@ def main(target: Path = YELP) -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from helpers.terminal import show_unknown_letters
+
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (3, 11)
 FREE_GB = 1.0  # for what running the course writes: caches, runs, pages
@@ -140,4 +142,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()

@@ -23,6 +23,7 @@ from pygments.lexers import PythonLexer
 
 from helpers.formulas import to_mathml
 from helpers.storage import ROOT
+from helpers.terminal import show_unknown_letters
 
 ASSETS = Path(__file__).parent / "assets"
 FOLDER = ROOT / "build" / "slides"
@@ -198,5 +199,6 @@ PAGE = """<!doctype html>
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     for written in build(*map(Path, sys.argv[1:])):
         print(written)

@@ -28,6 +28,7 @@ from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import MORE_THAN, Ratings, coordinates, hold_out, prune
 from helpers.ratings_files import load_ratings
 from helpers.storage import StorageError
+from helpers.terminal import show_unknown_letters
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -254,4 +255,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()

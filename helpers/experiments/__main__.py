@@ -17,6 +17,7 @@ from helpers.manifests import manifest_path
 from helpers.runs import print_progress
 from helpers.spark_als import SparkError
 from helpers.storage import StorageError
+from helpers.terminal import show_unknown_letters
 
 
 def run_side_by_side(chosen: Sequence[str], jobs: int, options: Sequence[str]) -> int:
@@ -78,4 +79,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    show_unknown_letters()
     main()
