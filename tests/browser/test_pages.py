@@ -16,11 +16,6 @@ for needed in ("latex2mathml", "sphinx", "myst_nb", "sphinx_book_theme"):
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BY_CHAPTER = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
-CUT = """() => [...document.querySelectorAll("article pre, article img, article table")]
-    .filter(e => e.getClientRects().length && (e.scrollWidth > e.clientWidth + 1
-        || e.getBoundingClientRect().left < -1 || e.getBoundingClientRect().right > innerWidth + 1))
-    .map(e => e.outerHTML.slice(0, 120))"""
-
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
@@ -42,15 +37,6 @@ def test_every_page_opens_without_a_network(watched, site):
         assert page.evaluate(DOLLARS) == [], path
         expect(page.locator("img:not([alt]), img[alt='']")).to_have_count(0)
         assert complaints == [], path
-
-
-@BY_CHAPTER
-def test_nothing_is_cut_on_paper(page, site, chapter):
-    # A4 less its margins, at 96 dots an inch
-    page.set_viewport_size({"width": 680, "height": 1009})
-    page.emulate_media(media="print")
-    page.goto((site / f"{chapter.stem}.html").as_uri())
-    assert page.evaluate(CUT) == []
 
 
 @BY_CHAPTER
