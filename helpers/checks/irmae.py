@@ -226,10 +226,8 @@ def check_ranks(
             f'ranks["{name}"] begins with {values[0]:.3f}, which this network doesn\'t have after '
             "one epoch from seed 0. Look at the settings, the seed, and whose codes are judged.",
         )
-    passed(
-        "after one epoch, yours and trained again: "
-        + ", ".join(f"{name} {given[name][0]:.1f} and {first[name]:.1f}" for name in WAYS)
-    )
+    # no digits: the last ones differ between processors and numbers of threads
+    passed("after one epoch, your five networks and the same five, trained again, agree to 0.1 %")
 
 
 def first_rank(
