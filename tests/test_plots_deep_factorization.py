@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from helpers.deep_factorization import (
-    gaussian_factors,
-    gradient_descent,
-    planted_matrix,
-    recovery_curve,
-    sample_entries,
-    singular_order,
-    time_to_reach,
-)
+from helpers.deep_factorization import gaussian_factors, gradient_descent
+from helpers.gradient_flow import time_to_reach
 from helpers.picture import to_png
+from helpers.planted_matrices import planted_matrix, sample_entries
 from helpers.plots.deep_factorization import (
     plot_gains,
     plot_growth,
@@ -24,6 +18,7 @@ from helpers.plots.deep_factorization import (
     plot_speeds,
     plot_two_by_two,
 )
+from helpers.recovery import recovery_curve, singular_order
 from helpers.spectrum import effective_rank
 
 DEPTHS, SCALES = (1, 2, 3), (1.0, 0.01)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from helpers.deep_factorization import RecoveryCurve, growth, time_to_reach, value_at
+from helpers.gradient_flow import growth, time_to_reach, value_at
 from helpers.picture import (
     BLACK,
     BLUE,
@@ -24,6 +24,7 @@ from helpers.picture import (
     styled,
 )
 from helpers.plots.parts import labels_apart, show_image
+from helpers.recovery import RecoveryCurve
 
 # one look for each method throughout the chapter
 LOOKS = {
@@ -51,7 +52,7 @@ def plot_matrices(
         NaN in ``observed`` is not seen.
     found : mapping from title to ndarray of shape (n, m)
         The completions. Rows and columns of all matrices are best in the order of
-        :func:`helpers.deep_factorization.singular_order`: similar ones side by side.
+        :func:`helpers.recovery.singular_order`: similar ones side by side.
     """
     picture = new_picture(
         "Matrices as images, red above zero and blue below: the whole matrix with its stripes and "
