@@ -1,4 +1,4 @@
-"""Matrix completion by a product of N matrices, without penalty: what gradient descent finds.
+"""Matrix completion by a product of N matrices, without penalty: the product and its descent.
 
 W = W_N … W_1 is fitted to the entries seen of an (n, m) matrix by gradient descent on the loss
 ℓ(W) = ½ Σ (W − M)² over these entries. An array that is seen only in part has NaN elsewhere.
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import hyp2f1
 from threadpoolctl import threadpool_limits
 
-from helpers.spectrum import effective_rank
+from helpers.planted_matrices import seen_entries
 
 DIVERGED = 1e6  # times the loss of W = 0
 
@@ -41,86 +40,6 @@ class Descent:
     products: np.ndarray
     factors: list[np.ndarray]
     step_size: float
-
-
-@dataclass(frozen=True)
-class RecoveryCurve:
-    """What a path of R records found, judged by the whole matrix.
-
-    Attributes
-    ----------
-    steps, losses : ndarray of shape (R,)
-        As in :class:`Descent`.
-    errors : ndarray of shape (R,)
-        :func:`unseen_error` of the product.
-    singular_values : ndarray of shape (R, min(n, m))
-        Of the product, falling.
-    effective_ranks, nuclear_norms : ndarray of shape (R,)
-        Exponential of the entropy, and sum, of the singular values.
-    """
-
-    steps: np.ndarray
-    losses: np.ndarray
-    errors: np.ndarray
-    singular_values: np.ndarray
-    effective_ranks: np.ndarray
-    nuclear_norms: np.ndarray
-
-
-@dataclass(frozen=True)
-class NuclearNormSolution:
-    """The completion of least nuclear norm, and the proof that there is none smaller.
-
-    Attributes
-    ----------
-    product : ndarray of shape (n, m)
-    certificate : ndarray of shape (n, m)
-        Y: zero where nothing is seen, largest singular value 1 at most. For every completion X,
-        ‖X‖_* ≥ ⟨Y, X⟩ = ⟨Y, M⟩ over the entries seen, and that is the norm reached.
-    """
-
-    product: np.ndarray
-    certificate: np.ndarray
-
-
-def planted_matrix(rng: np.random.Generator, n: int, rank: int) -> np.ndarray:
-    """A random (n, n) matrix of a rank, with entries of root mean square 1.
-
-    Raises
-    ------
-    ValueError
-        Unless 1 ≤ rank ≤ n.
-    """
-    if not 1 <= rank <= n:
-        raise ValueError(f"rank must lie between 1 and n = {n}, got {rank}")
-    matrix = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, n))
-    return matrix * (n / np.linalg.norm(matrix))
-
-
-def sample_entries(rng: np.random.Generator, matrix: np.ndarray, seen: int) -> np.ndarray:
-    """A copy of a matrix in which only some entries are seen; the others are NaN.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, m)
-    seen : int
-        How many entries are kept, drawn without replacement.
-
-    Returns
-    -------
-    ndarray of shape (n, m)
-
-    Raises
-    ------
-    ValueError
-        Unless 1 ≤ seen ≤ n·m.
-    """
-    if not 1 <= seen <= matrix.size:
-        raise ValueError(f"seen must lie between 1 and {matrix.size}, got {seen}")
-    observed = np.full(matrix.shape, np.nan)
-    places = rng.choice(matrix.size, size=seen, replace=False)
-    observed.flat[places] = matrix.flat[places]
-    return observed
 
 
 def gaussian_factors(
@@ -162,7 +81,7 @@ def balanced_factors(product: np.ndarray, depth: int) -> list[np.ndarray]:
     ValueError
         If depth is below 1.
     """
-    _check_depth(depth)
+    check_depth(depth)
     if depth == 1:
         return [np.array(product, dtype=float)]
     u, s, vt = np.linalg.svd(product, full_matrices=False)
@@ -215,8 +134,8 @@ def safe_step(observed: np.ndarray, depth: int) -> float:
     ValueError
         If depth is below 1, or ``observed`` isn't a matrix with entries seen.
     """
-    _check_depth(depth)
-    seen = _check_observed(observed)
+    check_depth(depth)
+    seen = seen_entries(observed)
     sigma = np.linalg.norm(np.where(seen, observed, 0), 2) / seen.mean()
     return float(0.5 / (depth * sigma ** (2 - 2 / depth)))
 
@@ -279,199 +198,20 @@ def gradient_descent(
     return Descent(np.array(steps), np.array(losses), np.array(products), factors, step_size)
 
 
-def unseen_error(products: np.ndarray, truth: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Relative error ‖W − M‖ / ‖M‖ over the entries not seen: 0 is perfect, zeros score 1.
-
-    Parameters
-    ----------
-    products : ndarray of shape (…, n, m)
-    truth, observed : ndarray of shape (n, m)
-
-    Returns
-    -------
-    ndarray of shape (…)
+def check_depth(depth: int) -> None:
+    """Let pass how many factors a product may have: 1 or more.
 
     Raises
     ------
     ValueError
-        If every entry is seen.
+        If depth is below 1.
     """
-    unseen = np.isnan(observed)
-    if not unseen.any():
-        raise ValueError("every entry is seen: there is nothing to judge by")
-    off = np.asarray(products)[..., unseen] - truth[unseen]
-    return np.linalg.norm(off, axis=-1) / np.linalg.norm(truth[unseen])
-
-
-def recovery_curve(descent: Descent, truth: np.ndarray, observed: np.ndarray) -> RecoveryCurve:
-    """Error, spectrum, effective rank and nuclear norm along a path.
-
-    Parameters
-    ----------
-    truth, observed : ndarray of shape (n, m)
-        The whole matrix, and what the descent has seen of it.
-    """
-    values = np.linalg.svd(descent.products, compute_uv=False)
-    return RecoveryCurve(
-        steps=descent.steps,
-        losses=descent.losses,
-        errors=unseen_error(descent.products, truth, observed),
-        singular_values=values,
-        effective_ranks=np.array([effective_rank(s) for s in values]),
-        nuclear_norms=values.sum(axis=1),
-    )
-
-
-def truncate(product: np.ndarray, rank: int) -> np.ndarray:
-    """The nearest matrix of at most this rank: the first terms of the SVD."""
-    u, s, vt = np.linalg.svd(product, full_matrices=False)
-    return (u[:, :rank] * s[:rank]) @ vt[:rank]
-
-
-def singular_order(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index that sorts rows and columns of (n, m) matrices by the first singular vectors of one.
-
-    ``matrix[singular_order(matrix)]`` has similar rows side by side, and similar columns.
-    """
-    u, _, vt = np.linalg.svd(matrix)
-    return np.ix_(np.argsort(u[:, 0]), np.argsort(vt[0]))
-
-
-def imbalance(factors: Sequence[np.ndarray]) -> float:
-    """Largest ‖W_{j+1}ᵀ W_{j+1} − W_j W_jᵀ‖ over neighbours: constant under gradient flow."""
-    gaps = (float(np.linalg.norm(b.T @ b - a @ a.T)) for a, b in pairwise(factors))
-    return max(gaps, default=0.0)
-
-
-def singular_speeds(
-    product: np.ndarray, gradient: np.ndarray, depth: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Singular values of W and how fast gradient flow moves them, for balanced factors.
-
-    dσ_r/dt = −N (σ_r²)^{1−1/N} ⟨∇ℓ(W), u_r v_rᵀ⟩ (Arora et al., theorem 3), with u_r and v_r the
-    singular vectors of the W of that moment. Distinct singular values are assumed.
-
-    Parameters
-    ----------
-    product, gradient : ndarray of shape (n, m)
-        W and ∇ℓ(W).
-    depth : int
-        N.
-
-    Returns
-    -------
-    values, speeds : ndarray of shape (min(n, m),)
-        Speeds per unit of time; a step of gradient descent takes step_size of it.
-    """
-    _check_depth(depth)
-    u, s, vt = np.linalg.svd(product, full_matrices=False)
-    along = np.einsum("ir,ij,rj->r", u, gradient, vt)
-    return s, -depth * s ** (2 - 2 / depth) * along
-
-
-def time_to_reach(sigma: np.ndarray, target: float, init: float, depth: int) -> np.ndarray:
-    """The time at which a singular value of a fully seen matrix reaches sigma, under gradient flow.
-
-    The factors are balanced, and their initial product has the singular vectors of M. Then each
-    singular value moves on its own: dσ/dt = N σ^{2−2/N} (target − σ). The time is the integral of
-    dσ / (N σ^{2−2/N} (target − σ)): a logarithm for N = 2, a hypergeometric function for other N.
-
-    Parameters
-    ----------
-    sigma : ndarray
-        Values between ``init`` and ``target``, the latter left out.
-    target, init : float
-        The singular value of M, and that of the product at time 0; 0 < init < target.
-    depth : int
-        N.
-
-    Raises
-    ------
-    ValueError
-        If the values aren't in this order, or depth is below 1.
-    """
-    _check_depth(depth)
-    sigma = np.asarray(sigma, dtype=float)
-    if not (init > 0 and (sigma >= init).all() and (sigma < target).all()):
-        raise ValueError(f"need 0 < init ≤ sigma < target, got init {init}, target {target}")
-    if depth == 2:
-        return np.log(sigma * (target - init) / (init * (target - sigma))) / (2 * target)
-
-    def integral(value):
-        b = (2 - depth) / depth
-        return value**b * hyp2f1(1, b, 1 + b, value / target) / ((2 - depth) * target)
-
-    return integral(sigma) - integral(init)
-
-
-def growth(target: float, init: float, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times and values of a singular value that grows as in :func:`time_to_reach`.
-
-    Returns
-    -------
-    times, values : ndarray of shape (150,)
-        Values from ``init`` to 0.999 of ``target``, dense at both ends, where growth is slow.
-    """
-    low, high = np.log(init / (target - init)), np.log(999)
-    values = target / (1 + np.exp(-np.linspace(low, high, 150))).clip(1, target / init)
-    return time_to_reach(values, target, init, depth), values
-
-
-def value_at(time: float, target: float, init: float, depth: int) -> float:
-    """Where the singular value of :func:`growth` is at a time, between its values interpolated."""
-    return float(np.interp(time, *growth(target, init, depth)))
-
-
-def nuclear_norm_completion(observed: np.ndarray) -> NuclearNormSolution:
-    """The completion with the least sum of singular values, by CVXPY and SCS.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (n, m)
-        NaN where nothing is seen. Up to about 60 × 60 it takes seconds.
-
-    Raises
-    ------
-    ValueError
-        If ``observed`` isn't a matrix with entries seen.
-    RuntimeError
-        If the solver doesn't reach its accuracy.
-    """
-    import cvxpy  # only this function needs it
-
-    rows, columns = np.nonzero(_check_observed(observed))
-    scale = np.abs(observed[rows, columns]).max() or 1.0
-    product = cvxpy.Variable(observed.shape)
-    agrees = product[rows, columns] == observed[rows, columns] / scale
-    problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(product)), [agrees])
-    problem.solve(solver=cvxpy.SCS, eps=1e-7, max_iters=50_000)
-    if problem.status != cvxpy.OPTIMAL:
-        raise RuntimeError(f"the nuclear norm was not minimised: the solver says {problem.status}")
-    certificate = np.zeros(observed.shape)
-    dual = agrees.dual_value  # of a sign that is CVXPY's convention
-    certificate[rows, columns] = dual * np.sign(dual @ observed[rows, columns])
-    return NuclearNormSolution(product.value * scale, certificate)
-
-
-def _check_depth(depth: int) -> None:
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
 
 
-def _check_observed(observed: np.ndarray) -> np.ndarray:
-    """Which entries are seen, shape (n, m)."""
-    if np.ndim(observed) != 2:
-        raise ValueError(f"observed must be a matrix (n, m), got shape {np.shape(observed)}")
-    if np.isinf(observed).any():
-        raise ValueError("observed has infinite entries; what is not seen is NaN")
-    seen = ~np.isnan(observed)
-    if not np.any(observed[seen]):
-        raise ValueError("observed has no entry other than zero: there is nothing to fit")
-    return seen
-
-
 def _check_factors(factors: Sequence[np.ndarray], observed: np.ndarray) -> list[np.ndarray]:
-    _check_observed(observed)
+    seen_entries(observed)
     shapes = [w.shape for w in factors]
     fit = all(b[1] == a[0] for a, b in pairwise(shapes))
     if not fit or (shapes[-1][0], shapes[0][1]) != observed.shape:

@@ -12,12 +12,11 @@ from helpers.deep_factorization import (
     gradient_descent,
     loss_gradient,
     multiply,
-    planted_matrix,
     safe_step,
-    sample_entries,
-    time_to_reach,
-    unseen_error,
 )
+from helpers.gradient_flow import time_to_reach
+from helpers.planted_matrices import planted_matrix, sample_entries
+from helpers.recovery import unseen_error
 from helpers.spectrum import effective_rank
 
 N = 12

@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from helpers.deep_factorization import (
-    gaussian_factors,
-    gradient_descent,
-    planted_matrix,
-    recovery_curve,
-    sample_entries,
-    singular_order,
-    time_to_reach,
-)
+from helpers.deep_factorization import gaussian_factors, gradient_descent
+from helpers.gradient_flow import time_to_reach
 from helpers.picture import to_png
+from helpers.planted_matrices import planted_matrix, sample_entries
 from helpers.plots.deep_factorization import (
     plot_gains,
     plot_growth,
@@ -24,6 +18,7 @@ from helpers.plots.deep_factorization import (
     plot_speeds,
     plot_two_by_two,
 )
+from helpers.recovery import recovery_curve, singular_order
 from helpers.spectrum import effective_rank
 
 DEPTHS, SCALES = (1, 2, 3), (1.0, 0.01)
@@ -135,7 +130,10 @@ def test_growth_follows_the_closed_form(depth, start):
     assert time_to_reach(10**mark, 2, start, depth) == pytest.approx(half, rel=0.01)
     assert f"Depth {depth}, start {start:g}" in picture.alt
     (label,) = right.texts
-    assert f"the second is {label.get_text().removesuffix(' × start')} times its" in picture.alt
+    grown = label.get_text().removeprefix("second at ●: ").removesuffix(" × its start")
+    assert f"the second is {grown} times its" in picture.alt
+    highest = max(line.get_ydata().max() for line in right.get_lines()[:4])
+    assert label.get_position()[1] > highest + 0.3  # above all curves, on none of them
 
 
 def over_matrices(table):
@@ -144,13 +142,14 @@ def over_matrices(table):
 
 def test_observations_show_medians_and_ranges():
     errors = {"least nuclear norm": np.array([[0.4, 0.6, 0.8], [0, 0, 0.1]])}
-    norms = {"depth 3": np.array([[1.1, 1.2, 1.4], [1, 1, 1]])}
+    norms = {f"depth {d}": np.array([[1.1, 1.2, 1.4], [1, 1, 1]]) for d in (3, 4)}
     spans = [{n: over_matrices(table) for n, table in t.items()} for t in (errors, norms)]
     left, right = plot_observations([10, 20], *spans, degrees=5).axes
     assert left.get_lines()[0].get_ydata().tolist() == [0.6, 0]
     assert right.get_lines()[0].get_ydata().tolist() == [1.2, 1]
-    band = right.collections[0].get_paths()[0].vertices
-    assert (band[:, 1].min(), band[:, 1].max()) == (1, 1.4)
+    bars = [segment for bars in right.collections for segment in bars.get_segments()]
+    assert sorted(tuple(bar[:, 1]) for bar in bars) == [(1, 1), (1, 1), (1.1, 1.4), (1.1, 1.4)]
+    assert len({bar[0, 0] for bar in bars}) == 4  # side by side, none on another
 
 
 def measured(products):
@@ -167,6 +166,7 @@ def test_two_by_two_shows_entry_effective_rank_and_determinant():
     assert rank[0] == pytest.approx(2)
     assert determinant.tolist() == pytest.approx([0.25, 0.5])
     assert panels[0].get_lines()[0].get_xdata().tolist() == [1, 10]  # 0 has no logarithm
+    assert panels[2].get_lines()[-1].get_ydata() == [0, 0]  # the line that none crosses
 
 
 def test_noise_shows_medians_and_every_matrix():

@@ -14,8 +14,8 @@ from helpers.deep_factorization import (
     gradient_descent,
     loss_gradient,
     multiply,
-    unseen_error,
 )
+from helpers.recovery import unseen_error
 from helpers.spectrum import effective_rank
 
 XS = np.array([-7.0, -2.0, -0.5, 0.0, 1.0, 3.0, 30.0])  # where formulas are compared

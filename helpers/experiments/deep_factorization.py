@@ -5,14 +5,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from helpers.deep_factorization import (
-    gaussian_factors,
-    gradient_descent,
-    nuclear_norm_completion,
-    planted_matrix,
-    sample_entries,
-    unseen_error,
-)
+from helpers.deep_factorization import gaussian_factors, gradient_descent
+from helpers.nuclear_norm import nuclear_norm_completion
+from helpers.planted_matrices import planted_matrix, sample_entries
+from helpers.recovery import unseen_error
 from helpers.spectrum import effective_rank
 
 COMPLETION = {"n": 40, "rank": 3, "seen": [320, 400, 480, 640, 800, 1120], "matrices": 10}

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from helpers.deep_factorization import RecoveryCurve, growth, time_to_reach, value_at
+from helpers.gradient_flow import growth, time_to_reach, value_at
 from helpers.picture import (
     BLACK,
     BLUE,
@@ -24,6 +24,7 @@ from helpers.picture import (
     styled,
 )
 from helpers.plots.parts import labels_apart, show_image
+from helpers.recovery import RecoveryCurve
 
 # one look for each method throughout the chapter
 LOOKS = {
@@ -51,7 +52,7 @@ def plot_matrices(
         NaN in ``observed`` is not seen.
     found : mapping from title to ndarray of shape (n, m)
         The completions. Rows and columns of all matrices are best in the order of
-        :func:`helpers.deep_factorization.singular_order`: similar ones side by side.
+        :func:`helpers.recovery.singular_order`: similar ones side by side.
     """
     picture = new_picture(
         "Matrices as images, red above zero and blue below: the whole matrix with its stripes and "
@@ -249,17 +250,15 @@ def plot_growth(targets: Sequence[float], depth: int, init: float) -> Picture:
         right.plot(at, np.log10(sigma), color=color, ls=line)
         left.text(4.45, target + 0.06, f"{target:g}", color=color, weight="bold", ha="right")
     right.plot(1, np.log10(second), color=BLACK, marker="o", markersize=10)
-    right.text(
-        1.15, np.log10(second), f"{grown} × start", va="top", weight="bold", path_effects=[WHITE]
-    )
+    right.text(4.45, 1, f"second at ●: {grown} × its start", weight="bold", ha="right")
     powers = range(int(np.floor(np.log10(init))), 1)
-    right.set_yticks(powers, [f"{10.0**p:g}" for p in powers])
+    right.set_yticks(powers, [f"{10.0**p:.{-p}f}" for p in powers])
     for axes in (left, right):
         axes.axvline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
         axes.set(xlim=(0, 4.5), xticks=range(5), xlabel="time (1: the first is half grown)")
     left.set(ylim=(0, targets[0] * 1.15), title=f"depth {depth}: singular values")
     left.set_yticks([0, *targets])
-    right.set(ylim=(np.log10(init) - 0.2, 0.7), title="the same, logarithmic")
+    right.set(ylim=(np.log10(init) - 0.2, 1.5), title="the same, logarithmic")
     return picture
 
 
@@ -292,13 +291,15 @@ def plot_observations(
         height=4.6,
     )
     left, right = picture.subplots(1, 2)
+    apart = np.ptp(seen) / 80  # between the bars of two methods, so that none hides another
     for axes, table in ((left, errors), (right, norms)):
-        for name, (median, low, high) in table.items():
+        for i, (name, (median, low, high)) in enumerate(table.items()):
             axes.plot(seen, median, label=name, **LOOKS[name])
-            axes.fill_between(seen, low, high, color=LOOKS[name]["color"], alpha=0.13)
+            at = np.array(seen) + (i - (len(table) - 1) / 2) * apart
+            axes.vlines(at, low, high, color=LOOKS[name]["color"], lw=3, alpha=0.5)
         axes.axvline(degrees, color=GREY, lw=1.2, ls=(0, (4, 3)))
         axes.set(xlabel="entries seen", xlim=(0.92 * degrees, 1.03 * seen[-1]))
-    left.text(degrees, 1.52, f" {degrees} numbers planted", color=GREY, va="center")
+    left.text(degrees, 1.58, f" {degrees} numbers planted", color=GREY, va="top", rotation=90)
     left.set(ylim=(0, 1.6), title="error on unseen entries")
     right.set(ylim=(0.98, 1.6), title="nuclear norm ÷ the least")
     left.legend(frameon=False, fontsize=13, loc="upper right", bbox_to_anchor=(1, 0.93))
@@ -331,10 +332,13 @@ def plot_two_by_two(paths: Mapping[str, Sequence[np.ndarray]]) -> Picture:
         for axes, curve in zip(panels, curves, strict=True):
             axes.plot(np.maximum(steps, 1), curve, color=color, ls=line, label=name)
     for axes, title in zip(
-        panels, ("size of the unseen entry", "effective rank", "determinant"), strict=True
+        panels, ("|unseen entry|", "effective rank", "determinant"), strict=True
     ):
         axes.set(xscale="log", title=title, xlabel="steps")
+        axes.set_xticks([1, 100, 10_000], ["1", "100", "10,000"])
     panels[0].set(yscale="log")
+    panels[0].set_yticks([1, 10], ["1", "10"])
+    panels[2].axhline(0, color=GREY, lw=1.2, ls=(0, (4, 3)))
     panels[1].set(ylim=(0.95, 2.05))
     panels[2].set_yscale("symlog", linthresh=1e-4, linscale=0.5)
     panels[2].set_yticks([-1, -1e-2, 0, 1e-2, 1], ["−1", "−0.01", "0", "0.01", "1"])
