@@ -35,8 +35,8 @@ def show_table(
     rows : sequence of mapping from heading to value
         All with the same headings in the same order.
     formats : mapping from heading to format, optional
-        Such as ".3f"; other values are shown as they are, None as a dash. Show no more digits than are the same on
-        every machine: saved notebooks are compared.
+        Such as ".3f"; other values are shown as they are, None as a dash. Show no more digits than
+        are the same on every machine: saved notebooks are compared.
 
     Raises
     ------

@@ -270,7 +270,7 @@ def halfway_quality(
 ) -> PathSummary:
     """How close a network comes to true shapes half-way between the codes of two images.
 
-    Half-way is the mean of the two middle ones of ten steps from end to end.
+    What half-way is, and what is measured there, says :func:`helpers.shapes.summarise_halfway`.
 
     Parameters
     ----------
@@ -280,7 +280,6 @@ def halfway_quality(
     Returns
     -------
     PathSummary
-        Each measure of shape (P,).
 
     Raises
     ------

@@ -165,9 +165,10 @@ def page_of(notebook: NotebookNode, download: str, address: str = "") -> Noteboo
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\(solutions/", "](exercises/", cell.source)
-    file = f'<a href="{download}" download>Download this notebook</a>'
-    link = f"<p>{' · '.join([file, *links_to_run(download, address)])}</p>"
-    notebook.cells.insert(1, new_markdown_cell(link, id="download"))
+    link = f'<a href="{download}" download>Download this notebook</a>'
+    if binder := binder_address(download, address):
+        link += f' · <a href="{binder}">Run on Binder</a>'
+    notebook.cells.insert(1, new_markdown_cell(f"<p>{link}</p>", id="download"))
     return notebook
 
 
@@ -177,14 +178,13 @@ def public_address(project: Path = ROOT / "pyproject.toml") -> str:
     return settings.get("urls", {}).get("Repository", "").rstrip("/").removesuffix(".git")
 
 
-def links_to_run(download: str, address: str) -> list[str]:
-    """A link that opens a notebook on Binder; none without an address on GitHub."""
+def binder_address(download: str, address: str) -> str:
+    """Where a notebook opens on Binder; empty without an address on GitHub."""
     host, _, name = address.partition("github.com/")
     if host != "https://" or not name:
-        return []
+        return ""
     file = download.removeprefix("../")
-    binder = f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{file}"
-    return [f'<a href="{binder}">Run on Binder</a>']
+    return f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{file}"
 
 
 def fold_solutions(solutions: NotebookNode) -> NotebookNode:

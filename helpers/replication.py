@@ -31,8 +31,9 @@ MODELS = {
     "l = 2": "irmae-2",
     "l = 4": "irmae-4",
 }
+PAPERS_GROUP = "authors' network"  # the paper's own experiment
 GROUPS = {  # experiments that the chapter compares, and the runs of each
-    "authors' network": {model: f"shapes-corner-{run}-authors" for model, run in MODELS.items()},
+    PAPERS_GROUP: {model: f"shapes-corner-{run}-authors" for model, run in MODELS.items()},
     "small start": {
         model: f"shapes-corner-{MODELS[model]}-small" for model in ("AE", "l = 2", "l = 4")
     },
@@ -51,7 +52,7 @@ TOLERANCE = 2.0  # a height replicates within this factor
 
 Run = Mapping[str, object]
 Runs = Mapping[str, Run]
-Verdict = tuple[str, bool | None]
+Verdict = tuple[str, str]  # numbers in words; "yes", "no", "can't tell" or "–"
 
 
 def row_at(run: Run, epoch: int) -> dict[str, float | None]:
@@ -93,31 +94,31 @@ def first_epoch(values: Sequence[float], goal: float) -> int | None:
     return int(reached.argmax()) + 1 if reached.any() else None
 
 
-def compare_heights(runs: Runs, index: int) -> list[dict[str, float | str | None]]:
-    """Heights at one index in our runs at their end, in the paper and in the student's replication.
+def compare_heights(runs: Runs) -> list[dict[str, float | str | None]]:
+    """Heights of the spectra in our runs at their end, in the paper and in the student's replication.
 
     Parameters
     ----------
     runs : mapping from model to manifest
-        Models are named as in :data:`PAPER`.
-    index : int
-        4 or 7, from 0.
+        Runs of the paper's experiment, named as in :data:`PAPER`.
 
     Returns
     -------
     list of dict
-        "height at index …" (the model), "ours", "paper" and "student" (None where no value could be read).
+        For each model "index 4", "paper's 4", "index 7", "paper's 7" and "student's 7"; None where
+        no value could be read.
     """
     rows = []
     for model, run in runs.items():
-        ours = row_at(run, run["epochs"])[f"index {index}"]
-        published = {"paper": PAPER.get(model, {}), "student": STUDENT.get(model, {})}
-        read = {name: heights.get(index) for name, heights in published.items()}
-        rows.append({f"height at index {index}": model, "ours": ours} | read)
+        row, ours = {"height": model}, row_at(run, run["epochs"])
+        for index in (4, 7):
+            row |= {f"index {index}": ours[f"index {index}"]}
+            row |= {f"paper's {index}": PAPER[model].get(index)}
+        rows.append(row | {"student's 7": STUDENT.get(model, {}).get(7)})
     return rows
 
 
-def judge_claims(runs: Runs) -> list[dict[str, str]]:
+def judge_claims(runs: Runs, *, of_paper: bool = False) -> list[dict[str, str]]:
     """Set what one group of runs shows beside what the paper claims.
 
     Parameters
@@ -125,38 +126,43 @@ def judge_claims(runs: Runs) -> list[dict[str, str]]:
     runs : mapping from model to manifest
         Models are named as in :data:`PAPER`; not all need be there. Each claim compares its models
         after as many epochs, those of the shortest of their runs.
+    of_paper : bool
+        Whether these are runs of the paper's own experiment. Heights in its figure are set beside
+        no other.
 
     Returns
     -------
     list of dict
         For each claim "claim", "found" (numbers in words) and "replicated": "yes", "no", "can't
-        tell" where an interval holds zero, and "–" where a model is missing or its record stops at
-        another epoch.
+        tell" where an interval holds zero, and "–" where a model is missing, its record stops at
+        another epoch, or the claim is about the paper's experiment alone.
     """
     judged = []
     for claim, models, judge in CLAIMS:
-        found, holds = "not run", None
-        if set(models) <= runs.keys():
-            found, holds = judge([runs[name] for name in models])
-        said = {True: "yes", False: "no", None: "–" if found in MISSING else "can't tell"}
-        judged.append({"claim": claim, "found": found, "replicated": said[holds]})
+        found, said = "", "–"
+        if set(models) <= runs.keys() and (of_paper or judge is not _heights_agree):
+            found, said = judge([runs[name] for name in models])
+        judged.append({"claim": claim, "found": found, "replicated": said})
     return judged
 
 
-def show_claims(groups: Mapping[str, Runs]) -> list[dict[str, str]]:
-    """The claims as rows of one table, with a column for each group of runs."""
-    judged = {name: judge_claims(runs) for name, runs in groups.items()}
+def table_of_claims(groups: Mapping[str, Runs]) -> list[dict[str, str]]:
+    """The claims as rows of a table, with a column for each group of runs, named as in GROUPS."""
+    judged = {
+        name: judge_claims(runs, of_paper=name == PAPERS_GROUP) for name, runs in groups.items()
+    }
     rows = []
     for i, (claim, *_) in enumerate(CLAIMS):
-        told = {}
+        row = {"the paper's claim": claim}
         for name, of_group in judged.items():
-            found, replicated = of_group[i]["found"], of_group[i]["replicated"]
-            told[name] = "–" if replicated == "–" else f"**{replicated}**: {found}"
-        rows.append({"the paper's claim": claim} | told)
+            found, said = of_group[i]["found"], of_group[i]["replicated"]
+            row[name] = f"**{said}**: {found}" if found else said
+        rows.append(row)
     return rows
 
 
-MISSING = ("not run", "runs of different lengths")
+def _yes_or_no(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _at_equal_epochs(runs: Sequence[Run]) -> tuple[list[dict], str]:
@@ -168,14 +174,16 @@ def _at_equal_epochs(runs: Sequence[Run]) -> tuple[list[dict], str]:
 def _ranks_fall(runs: Sequence[Run]) -> Verdict:
     rows, when = _at_equal_epochs(runs)
     ranks = [row["effective rank"] for row in rows]
-    return " → ".join(f"{rank:.1f}" for rank in ranks) + when, ranks[0] > ranks[1] > ranks[2]
+    return " → ".join(f"{rank:.1f}" for rank in ranks) + when, _yes_or_no(
+        ranks[0] > ranks[1] > ranks[2]
+    )
 
 
 def _first_is_narrowest(runs: Sequence[Run]) -> Verdict:
     rows, when = _at_equal_epochs(runs)
     plain, *others = (row["effective rank"] for row in rows)
     told = f"{plain:.1f} against " + " and ".join(f"{rank:.1f}" for rank in others)
-    return told + when, plain < min(others)
+    return told + when, _yes_or_no(plain < min(others))
 
 
 def _counts_within(low: int, high: int) -> Callable[[Sequence[Run]], Verdict]:
@@ -183,7 +191,7 @@ def _counts_within(low: int, high: int) -> Callable[[Sequence[Run]], Verdict]:
         (row,), when = _at_equal_epochs(runs)
         counts = row["above 1 %"], row["above 0.1 %"]
         told = f"{counts[0]} above 1 %, {counts[1]} above 0.1 %"
-        return told + when, all(low <= count <= high for count in counts)
+        return told + when, _yes_or_no(all(low <= count <= high for count in counts))
 
     return judge
 
@@ -194,17 +202,17 @@ def _heights_agree(runs: Sequence[Run]) -> Verdict:
     published = PAPER["AE"][7], PAPER["l = 2"][7]
     pairs = zip(heights, published, strict=True)
     near = all(value / TOLERANCE <= height <= TOLERANCE * value for height, value in pairs)
-    return " and ".join(f"{height:.2g}" for height in heights) + when, near
+    return " and ".join(f"{height:.2g}" for height in heights) + when, _yes_or_no(near)
 
 
 def _first_is_larger(measure: str, words: str) -> Callable[[Sequence[Run]], Verdict]:
     def judge(runs: Sequence[Run]) -> Verdict:
         if len({run["epochs"] for run in runs}) > 1:
-            return MISSING[1], None
+            return "", "–"
         first, second = (np.array(run["results"]["halfway"][measure]) for run in runs)
         mean, low, high = mean_interval(first - second)
         told = f"{words} by {mean:.3f} ({low:.3f} … {high:.3f})"
-        return told, True if low > 0 else False if high < 0 else None
+        return told, "yes" if low > 0 else "no" if high < 0 else "can't tell"
 
     return judge
 

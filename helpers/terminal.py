@@ -10,7 +10,6 @@ def show_unknown_letters() -> None:
     then prints ``\\u2026`` where it has no "…".
     """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
-        ):  # a notebook's or a test's has none, and knows all letters
+        # a notebook's or a test's has none, and knows all letters
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

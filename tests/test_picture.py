@@ -53,10 +53,14 @@ def test_lines_differ_in_colour_and_line_style_and_have_no_markers_unless_asked(
     assert len(COLORS) == len(LINES) == len(set(MARKERS))
 
 
+def linear(rgb):
+    """Light in proportion to power, from sRGB."""
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
 def seen_by_the_colour_blind(rgb, matrix):
     """Linear RGB as a dichromat sees it (Viénot, Brettel and Mollon 1999)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return linear @ np.array(matrix).T
+    return linear(rgb) @ np.array(matrix).T
 
 
 @pytest.mark.parametrize(
@@ -76,8 +80,7 @@ def test_palette_is_told_apart_by_colour_blind_readers(matrix):
 def test_lines_and_letters_stand_out_on_white():
     for color in (*COLORS, GREY):
         rgb = np.array(matplotlib.colors.to_rgb(color))
-        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        luminance = linear(rgb) @ [0.2126, 0.7152, 0.0722]
         assert 1.05 / (luminance + 0.05) >= 3, color
 
 

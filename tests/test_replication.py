@@ -11,11 +11,12 @@ from helpers.replication import (
     FORMATS,
     GROUPS,
     PAPER,
+    PAPERS_GROUP,
     compare_heights,
     first_epoch,
     judge_claims,
     row_at,
-    show_claims,
+    table_of_claims,
 )
 from helpers.spectrum import effective_rank
 
@@ -51,7 +52,7 @@ def published():
 
 
 def verdicts(runs):
-    return [row["replicated"] for row in judge_claims(runs)]
+    return [row["replicated"] for row in judge_claims(runs, of_paper=True)]
 
 
 def test_all_claims_hold_where_the_numbers_are_the_paper_s(published):
@@ -111,7 +112,7 @@ def test_missing_models_leave_a_dash(published):
 
 
 def test_table_has_a_column_for_each_experiment(published):
-    rows = show_claims({"one": published, "other": {"l = 2": run_of("AE")}})
+    rows = table_of_claims({"one": published, "other": {"l = 2": run_of("AE")}})
     assert [list(row) for row in rows] == [["the paper's claim", "one", "other"]] * len(CLAIMS)
     assert rows[0]["one"].startswith("**yes**: ")
     assert rows[0]["other"] == "–"
@@ -142,12 +143,22 @@ def test_first_epoch_at_a_goal(goal, epoch):
 
 
 def test_heights_stand_beside_the_published_ones(published):
-    rows = compare_heights({"AE": published["AE"], "l = 4": published["l = 4"]}, 7)
+    rows = compare_heights({model: published[model] for model in ("AE", "l = 2")})
     assert [list(row.values()) for row in rows] == [
-        ["AE", 0.21, 0.21, 0.06],
-        ["l = 4", 1e-4, 0, None],
+        ["AE", 0.5, None, 0.21, 0.21, 0.06],
+        ["l = 2", 0.5, 0.083, 0.01, 0.01, 0.005],
     ]
-    assert compare_heights({"AE": published["AE"]}, 4)[0]["paper"] is None
+
+
+def test_heights_of_the_paper_are_set_beside_no_other_experiment(published):
+    claim = "at index 7, AE is at 0.21 and l = 2 at 0.01"
+    rows = {
+        row["the paper's claim"]: row
+        for row in table_of_claims({PAPERS_GROUP: published, "other": published})
+    }
+    assert rows[claim][PAPERS_GROUP].startswith("**yes**: ")
+    assert rows[claim]["other"] == "–"
+    assert all(row["other"].startswith("**yes**") for name, row in rows.items() if name != claim)
 
 
 def test_groups_name_runs_that_exist_of_the_models_that_they_say():

@@ -52,7 +52,10 @@ def check_folded(folded: Callable[[Sequence[torch.nn.Linear]], tuple]) -> None:
         backwards = np.linalg.multi_dot([np.eye(32), *matrices, np.eye(32)])
         right = np.allclose(W, wanted_W, atol=1e-7)
         require(right or not np.allclose(W, backwards), "W is multiplied in the wrong order.")
-        require(right or not np.allclose(W, wanted_W.T), "W is transposed: x ↦ W x, columns in.")
+        require(
+            right or not np.allclose(W, wanted_W.T),
+            "W is transposed: a code x is a column, and W x the result.",
+        )
         require(right, f"For {count} layers W isn't the product of their matrices.")
         right = np.allclose(b, wanted_b, atol=1e-7)
         require(right or np.abs(b).max() > 0, "b is zero: the biases were left out.")
@@ -271,24 +274,25 @@ def check_two_shapes(
     count = len(sums)
     sums = check_array("sums", sums, (count, 3, 32, 32))
     wanted_sums = two_shapes(seed, count, (0, 1))
+    right = np.allclose(sums, wanted_sums)
     require(
-        not np.allclose(sums, np.clip(wanted_sums, 0, 1)) or np.allclose(sums, wanted_sums),
+        right or not np.allclose(sums, np.clip(wanted_sums, 0, 1)),
         "sums were clipped at 1; the exercise is about what lies above.",
     )
     require(
-        not np.allclose(sums, wanted_sums / 2),
+        right or not np.allclose(sums, wanted_sums / 2),
         "sums are means of the two images: add them, no more.",
     )
     require(
-        not np.allclose(sums, two_shapes(seed, count, (1, 0))),
+        right or not np.allclose(sums, two_shapes(seed, count, (1, 0))),
         "The squares were drawn first; the circles come first.",
     )
     require(
-        not np.allclose(sums, two_shapes(seed, count, (None, None))),
+        right or not np.allclose(sums, two_shapes(seed, count, (None, None))),
         "The kinds were drawn at random: each image needs a circle and a square.",
     )
     require(
-        np.allclose(sums, wanted_sums),
+        right,
         "sums are not what this rng draws when it is new: run its cell again, then draw once.",
     )
     share, least, error = (

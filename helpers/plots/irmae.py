@@ -31,7 +31,6 @@ LOOKS = {
     "l = 2": {"color": VERMILLION, "ls": "--", "marker": "s"},
     "l = 4": {"color": GREEN, "ls": "-.", "marker": "^"},
     "pixels": {"color": GREY, "ls": ":", "marker": "X"},
-    "true shapes": {"color": BLACK, "ls": (0, (1, 1)), "marker": "D"},
 }
 COLORS_OF = {name: look["color"] for name, look in LOOKS.items()}
 GAP = 10  # pixels between enlarged images, for their names
@@ -122,7 +121,7 @@ def plot_rising(steps: Sequence[int], variances: Mapping[str, np.ndarray]) -> Pi
     ----------
     steps : sequence of int
     variances : mapping from model to ndarray of shape (len(steps), latent)
-        Falling in each row; the eight largest are drawn, the next one too, in grey.
+        Falling in each row; the nine largest are drawn.
     """
     picture = new_picture(
         "Variances of the code along its axes, on a logarithmic axis against the steps of training; "
