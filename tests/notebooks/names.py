@@ -1,28 +1,40 @@
 """Which names a cell of a notebook defines and which it needs, without running it."""
 
 import symtable
+from functools import cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 
 def plain_source(cell) -> str:
     """A cell as Python: magics become calls."""
-    return TransformerManager().transform_cell(cell.source)
+    return _transformed(cell.source)
 
 
-def defined_names(cell) -> set[str]:
+def defined_names(cell) -> frozenset[str]:
     """Names to which a cell gives a value that later cells see."""
-    table = symtable.symtable(plain_source(cell), cell.id, "exec")
-    return {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported()
-    }
+    return _defined(plain_source(cell))
 
 
-def used_names(cell) -> set[str]:
+def used_names(cell) -> frozenset[str]:
     """Names of the notebook or of Python that a cell looks up, in its functions too."""
-    return names_looked_up(symtable.symtable(plain_source(cell), cell.id, "exec"))
+    return _used(plain_source(cell))
+
+
+@cache
+def _transformed(source: str) -> str:
+    return TransformerManager().transform_cell(source)
+
+
+@cache
+def _defined(source: str) -> frozenset[str]:
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+
+
+@cache
+def _used(source: str) -> frozenset[str]:
+    return frozenset(names_looked_up(symtable.symtable(source, "cell", "exec")))
 
 
 def names_looked_up(table: symtable.SymbolTable) -> set[str]:
