@@ -1,5 +1,6 @@
 """A real browser, and a JupyterLab of its own that serves copies of the notebooks."""
 
+import json
 import os
 import shutil
 import socket
@@ -74,10 +75,17 @@ def watched(page):
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """URL of a JupyterLab over copies of the notebooks, free of the reader's settings."""
+def lab_folder(tmp_path_factory):
+    """What the JupyterLab of these tests serves: copies of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab_server(lab_folder):
+    """URL of a JupyterLab, free of the reader's settings."""
+    folder = lab_folder
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -107,6 +115,20 @@ def lab(tmp_path_factory):
         server.terminate()
         server.wait(timeout=30)
         log.close()
+
+
+@pytest.fixture
+def lab(lab_server):
+    """URL of the JupyterLab; the kernels that a test started end with it and free their memory."""
+    yield lab_server
+    for kernel in json.load(ask(f"{lab_server}/api/kernels")):
+        ask(f"{lab_server}/api/kernels/{kernel['id']}", method="DELETE").close()
+
+
+def ask(url, method="GET"):
+    """A server's answer to the owner of its token."""
+    owner = {"Authorization": f"token {TOKEN}"}
+    return urllib.request.urlopen(urllib.request.Request(url, headers=owner, method=method))
 
 
 def wait_for(url, server, log):

@@ -1,6 +1,7 @@
 """Every notebook as a reader meets it: opened, run, its sliders moved; and as a page without kernel.
 
-A chapter joins these tests by being in notebooks/.
+A chapter joins these tests by being in notebooks/. Here only the cells run that its sliders need:
+nbval runs them all.
 """
 
 import nbformat
@@ -11,11 +12,11 @@ from playwright.sync_api import expect
 from helpers.notebooks import course_notebooks
 from helpers.storage import ROOT
 from tests.browser.conftest import TOKEN
+from tests.notebooks.names import cells_needed
 
 RUN_TIMEOUT = 600_000  # milliseconds for all cells of a notebook, on a busy machine
 LAB_TIMEOUT = 120_000
 DRAWN_TIMEOUT = 60_000  # for a picture; tests wait for what happens, these only end a wait in vain
-NOTEBOOKS = pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
 ERRORS = (
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], '
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
@@ -38,8 +39,30 @@ def saved_html(path) -> list[str]:
     return [output.get("data", {}).get("text/html", "") for output in outputs]
 
 
-def open_in_lab(page, lab, path):
-    page.goto(f"{lab}/lab/tree/{path.relative_to(ROOT).as_posix()}?token={TOKEN}&reset")
+def is_explorer(cell) -> bool:
+    """Whether a cell was saved with a slider."""
+    return any(
+        "<script>" in o.get("data", {}).get("text/html", "") for o in cell.get("outputs", [])
+    )
+
+
+def sliders_only(path):
+    """A notebook without the code that its sliders don't need."""
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    needed = [c.id for cell in filter(is_explorer, code) for c in cells_needed(code, cell)]
+    notebook.cells = [c for c in notebook.cells if c.cell_type != "code" or c.id in needed]
+    return notebook
+
+
+NOTEBOOKS = pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
+WITH_SLIDERS = pytest.mark.parametrize(
+    "path", list(filter(count_explorers, course_notebooks())), ids=lambda path: path.stem
+)
+
+
+def open_in_lab(page, lab, file):
+    page.goto(f"{lab}/lab/tree/{file}?token={TOKEN}&reset")
     expect(page.locator(".jp-Notebook")).to_be_visible(timeout=LAB_TIMEOUT)
     expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=LAB_TIMEOUT)
 
@@ -77,7 +100,7 @@ def move_to_the_left(page, handle, image):
 
 @NOTEBOOKS
 def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, path):
-    open_in_lab(page, lab, path)
+    open_in_lab(page, lab, path.relative_to(ROOT).as_posix())
     images = page.locator(".jp-OutputArea-output img")
     expect(images).to_have_count(count_pictures(path))
     for image in images.all():
@@ -92,9 +115,13 @@ def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, pat
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
 
 
-@NOTEBOOKS
-def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(page, lab, path):
-    open_in_lab(page, lab, path)
+@WITH_SLIDERS
+def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
+    page, lab, lab_folder, path
+):
+    file = f"notebooks/sliders-{path.name}"
+    nbformat.write(sliders_only(path), lab_folder / file)
+    open_in_lab(page, lab, file)
     run_all(page)
     images = page.locator("img.widget-image")
     expect(images).to_have_count(count_explorers(path), timeout=30_000)
@@ -119,7 +146,7 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
     expect(page.locator(ERRORS)).to_have_count(0)
     page.get_by_role("button", name="Save and create checkpoint").click()
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    open_in_lab(page, lab, path)
+    open_in_lab(page, lab, file)
     # run here, it is trusted: its scripts have replaced the words by controls
     shown = page.locator(".jp-RenderedHTML:has(img):has(input, select)")
     expect(shown).to_have_count(count_explorers(path), timeout=LAB_TIMEOUT)
