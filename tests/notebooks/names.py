@@ -1,5 +1,6 @@
 """Which names a cell of a notebook defines and which it needs, without running it."""
 
+import ast
 import symtable
 from functools import cache
 
@@ -19,6 +20,35 @@ def defined_names(cell) -> frozenset[str]:
 def used_names(cell) -> frozenset[str]:
     """Names of the notebook or of Python that a cell looks up, in its functions too."""
     return _used(plain_source(cell))
+
+
+def names_taken(cell) -> frozenset[str]:
+    """Names that a cell looks up before it gives them a value itself: other cells have to."""
+    return _taken(plain_source(cell))
+
+
+@cache
+def _taken(source: str) -> frozenset[str]:
+    return frozenset(_taken_by(ast.parse(source).body, set()))
+
+
+def _taken_by(statements: list[ast.stmt], given: set[str]) -> set[str]:
+    """Names that statements look up before one of them gives them a value; ``given`` grows by these."""
+    taken: set[str] = set()
+    for statement in statements:
+        inner = []
+        if isinstance(statement, ast.For | ast.While | ast.If | ast.With):
+            inner = [*statement.body, *getattr(statement, "orelse", [])]
+            statement.body, statement.orelse = [ast.Pass()], []
+        head = ast.unparse(statement)
+        values = _defined(head)
+        before = values if isinstance(statement, ast.For | ast.With) else set()
+        taken |= _used(head) - given - before
+        if isinstance(statement, ast.AugAssign):
+            taken |= values - given
+        given |= values
+        taken |= _taken_by(inner, given)
+    return taken
 
 
 @cache
@@ -55,12 +85,12 @@ def function_tables(source: str) -> list[symtable.SymbolTable]:
 def cells_needed(cells: list, wanted) -> list:
     """Of a notebook's code cells those that ``wanted``, one of them, needs, and itself, in order.
 
-    For each name that a cell uses, that is the nearest cell before it that defines it.
+    For each name that a cell takes from others, that is the nearest cell before it that defines it.
     """
     found, todo = {cells.index(wanted)}, [cells.index(wanted)]
     while todo:
         place = todo.pop()
-        for name in used_names(cells[place]):
+        for name in names_taken(cells[place]):
             before = (i for i in range(place - 1, -1, -1) if name in defined_names(cells[i]))
             if (source := next(before, None)) is not None and source not in found:
                 found.add(source)

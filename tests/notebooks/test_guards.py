@@ -18,7 +18,6 @@ from helpers.notebooks import (
 from tests.notebooks import guards
 from tests.notebooks.paths import minutes
 
-
 saved = cache(guards.read)  # read once for all guards, which change nothing
 
 
