@@ -1,6 +1,5 @@
 """A real browser, and a JupyterLab of its own that serves copies of the notebooks."""
 
-import json
 import os
 import shutil
 import socket
@@ -17,6 +16,14 @@ from helpers.storage import ROOT
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 MACOS_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 TOKEN = "browser-tests"
+LAB_TIMEOUT = 120_000  # milliseconds, on a busy machine
+CLOSE_ALL = """async () => {
+  for (const shown of [...jupyterapp.shell.widgets("main")]) {
+    if (shown.context) shown.context.model.dirty = false;  // asks nothing
+    shown.close();
+  }
+  await jupyterapp.serviceManager.sessions.shutdownAll();
+}"""
 # Text with a dollar sign that is no code: a formula that was left raw.
 DOLLARS = """() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
@@ -48,8 +55,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser):
+def new_page(browser):
     """A page that reaches nothing but this machine, as wide as a lecture's projector."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     local = ("http://127.0.0.1:", "file:", "data:", "blob:")
@@ -57,6 +63,13 @@ def page(browser):
         lambda url: not url.startswith(local),
         lambda route: route.abort(),
     )
+    return page
+
+
+@pytest.fixture
+def page(browser):
+    """A new page."""
+    page = new_page(browser)
     yield page
     page.close()
 
@@ -101,6 +114,7 @@ def lab_server(lab_folder):
             *options.split(),
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
+            "--LabApp.expose_app_in_browser=True",  # as window.jupyterapp, to open and close files
             "--FileContentsManager.pre_save_hook=helpers.notebooks.on_save",  # as in the Makefile
         ],
         env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
@@ -117,18 +131,21 @@ def lab_server(lab_folder):
         log.close()
 
 
+@pytest.fixture(scope="session")
+def lab_page(browser, lab_server):
+    """JupyterLab in the browser: it takes longer to load than most notebooks to run."""
+    page = new_page(browser)
+    page.goto(f"{lab_server}/lab?token={TOKEN}")
+    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LAB_TIMEOUT)
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def lab(lab_server):
-    """URL of the JupyterLab; the kernels that a test started end with it and free their memory."""
-    yield lab_server
-    for kernel in json.load(ask(f"{lab_server}/api/kernels")):
-        ask(f"{lab_server}/api/kernels/{kernel['id']}", method="DELETE").close()
-
-
-def ask(url, method="GET"):
-    """A server's answer to the owner of its token."""
-    owner = {"Authorization": f"token {TOKEN}"}
-    return urllib.request.urlopen(urllib.request.Request(url, headers=owner, method=method))
+def lab(lab_page):
+    """JupyterLab; what a test opened is closed, and its kernel ended, which frees memory."""
+    yield lab_page
+    lab_page.evaluate(CLOSE_ALL)
 
 
 def wait_for(url, server, log):
