@@ -14,6 +14,9 @@ endif
 export COURSE := $(CURDIR)
 LAB := $(PY) -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. \
 	--LabApp.default_url=/lab/tree/work/01_pca_svd.ipynb
+# Two processes of one thread each; more threads than cores would wait for each other. A notebook's cells stay together.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+	$(PY) -m pytest -n 2 --dist=loadfile
 NEEDED_GB := $(if $(TORCH),4,9)
 ON_DEBIAN = on Debian or Ubuntu: sudo apt-get install
 
@@ -25,11 +28,12 @@ lab: $(READY) ## set up if needed, then open the course in JupyterLab, in copies
 	@$(LAB) $(if $(HEADLESS),--no-browser) $(if $(ROOT),--allow-root)
 
 test: $(READY) ## set up if needed, then run every test and every notebook
-	$(PY) -m pytest tests --cov=helpers --cov-fail-under=95
-	$(PY) -m pytest -p tests.notebooks.pictures notebooks
+	@# in the order of the folders: the browser's tests, which take longest, begin
+	$(SIDE_BY_SIDE) --no-loadscope-reorder tests --cov=helpers --cov-fail-under=95
+	$(SIDE_BY_SIDE) -p tests.notebooks.pictures notebooks
 
 test-all: test ## and what takes longer: the path of 45 minutes of each chapter by itself
-	$(PY) -m pytest tests -m thorough
+	$(SIDE_BY_SIDE) --dist=load tests -m thorough
 
 run: $(READY) ## execute all notebooks and save them with their outputs
 	$(PY) -m helpers.notebooks

@@ -120,11 +120,29 @@ def test_import_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", modules())
-def test_only_networks_load_torch_on_import_and_nothing_opencv(name):
-    code = f"import sys, {name}; print('torch' in sys.modules, 'cv2' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{name in TORCH_MODULES} False"
+IMPORTS = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    print(name, *sorted({"torch", "cv2"} & set(sys.modules)))
+"""
+
+
+def heavy_imports(*names: str) -> list[str]:
+    """Of modules imported one after the other: each with what is loaded of PyTorch and OpenCV."""
+    command = [sys.executable, "-c", IMPORTS, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", TORCH_MODULES)
+def test_networks_load_torch_on_import_and_not_opencv(name):
+    assert heavy_imports(name) == [f"{name} torch"]
+
+
+def test_nothing_else_loads_torch_or_opencv_on_import():
+    names = sorted(modules().keys() - set(TORCH_MODULES))
+    assert heavy_imports(*names) == names
 
 
 def requirements() -> dict[str, str]:

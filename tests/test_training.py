@@ -349,8 +349,8 @@ def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path
 # ---- kill -9
 # One interpreter forks: importing torch once for each kill would take a minute.
 
-KILLS = """
-import dataclasses, os, signal, sys
+FORKS = """
+import dataclasses, os, random, signal, sys, time
 from pathlib import Path
 import torch
 from helpers import storage
@@ -365,7 +365,7 @@ torch.optim.Adam([parameter]).step()
 import safetensors.torch
 folder = Path(sys.argv[1])
 
-def forked(work):
+def forked(work, kill_after=None):
     child = os.fork()
     if child == 0:
         code = 1
@@ -374,6 +374,9 @@ def forked(work):
             code = 0
         finally:
             os._exit(code)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 def run(state, at=None):
@@ -401,7 +404,11 @@ def weights(state):
     tensors, record = read_tensors(state)
     return {n: t.numpy().tobytes() for n, t in tensors.items()}, record["history"]
 
+started = time.monotonic()
 assert forked(lambda: run(folder / "straight")) == 0
+seconds = time.monotonic() - started
+"""
+KILLS = """
 moments = [("step", 2), ("step", 7), ("step", 20), ("fsync", 1), ("fsync", 3), ("replace", 1), ("replace", 4)]
 for i, at in enumerate(moments):
     state = folder / f"killed-{i}"
@@ -415,13 +422,28 @@ assert forked(lambda: run(state)) == 0
 assert weights(state) == weights(folder / "straight")
 print("identical")
 """
+RANDOM_KILLS = """
+rng, kills = random.Random(0), 0
+while kills < 20:  # a run that was done before it could be killed doesn't count
+    state = folder / f"killed-{kills}"
+    state.unlink(missing_ok=True)
+    kills += forked(lambda: run(state), kill_after=rng.uniform(0, seconds)) == -signal.SIGKILL
+    assert forked(lambda: run(state)) == 0
+    assert weights(state) == weights(folder / "straight")
+print("identical")
+"""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
-def test_killed_at_any_moment_a_run_ends_as_if_it_had_not_been(tmp_path):
+@pytest.mark.parametrize(
+    "kills",
+    [KILLS, pytest.param(RANDOM_KILLS, marks=pytest.mark.thorough)],
+    ids=["at every step", "at random"],
+)
+def test_killed_at_any_moment_a_run_ends_as_if_it_had_not_been(tmp_path, kills):
     assert signal.SIGKILL
     done = subprocess.run(
-        [sys.executable, "-c", KILLS, str(tmp_path)],
+        [sys.executable, "-c", FORKS + kills, str(tmp_path)],
         capture_output=True,
         text=True,
     )

@@ -16,6 +16,14 @@ from helpers.storage import ROOT
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 MACOS_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 TOKEN = "browser-tests"
+LAB_TIMEOUT = 120_000  # milliseconds, on a busy machine
+CLOSE_ALL = """async () => {
+  for (const shown of [...jupyterapp.shell.widgets("main")]) {
+    if (shown.context) shown.context.model.dirty = false;  // asks nothing
+    shown.close();
+  }
+  await jupyterapp.serviceManager.sessions.shutdownAll();
+}"""
 # Text with a dollar sign that is no code: a formula that was left raw.
 DOLLARS = """() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
@@ -47,8 +55,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser):
+def new_page(browser):
     """A page that reaches nothing but this machine, as wide as a lecture's projector."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     local = ("http://127.0.0.1:", "file:", "data:", "blob:")
@@ -56,6 +63,13 @@ def page(browser):
         lambda url: not url.startswith(local),
         lambda route: route.abort(),
     )
+    return page
+
+
+@pytest.fixture
+def page(browser):
+    """A new page."""
+    page = new_page(browser)
     yield page
     page.close()
 
@@ -74,10 +88,17 @@ def watched(page):
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """URL of a JupyterLab over copies of the notebooks, free of the reader's settings."""
+def lab_folder(tmp_path_factory):
+    """What the JupyterLab of these tests serves: copies of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab_server(lab_folder):
+    """URL of a JupyterLab, free of the reader's settings."""
+    folder = lab_folder
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -93,6 +114,7 @@ def lab(tmp_path_factory):
             *options.split(),
             f"--IdentityProvider.token={TOKEN}",
             f"--ServerApp.root_dir={folder}",
+            "--LabApp.expose_app_in_browser=True",  # as window.jupyterapp, to open and close files
             "--FileContentsManager.pre_save_hook=helpers.notebooks.on_save",  # as in the Makefile
         ],
         env=os.environ | own | {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
@@ -107,6 +129,23 @@ def lab(tmp_path_factory):
         server.terminate()
         server.wait(timeout=30)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def lab_page(browser, lab_server):
+    """JupyterLab in the browser: it takes longer to load than most notebooks to run."""
+    page = new_page(browser)
+    page.goto(f"{lab_server}/lab?token={TOKEN}")
+    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LAB_TIMEOUT)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def lab(lab_page):
+    """JupyterLab; what a test opened is closed, and its kernel ended, which frees memory."""
+    yield lab_page
+    lab_page.evaluate(CLOSE_ALL)
 
 
 def wait_for(url, server, log):

@@ -1,6 +1,7 @@
 """Every notebook as a reader meets it: opened, run, its sliders moved; and as a page without kernel.
 
-A chapter joins these tests by being in notebooks/.
+A chapter joins these tests by being in notebooks/. Here only the cells run that its sliders need:
+nbval runs them all.
 """
 
 import nbformat
@@ -10,12 +11,11 @@ from playwright.sync_api import expect
 
 from helpers.notebooks import course_notebooks
 from helpers.storage import ROOT
-from tests.browser.conftest import TOKEN
+from tests.browser.conftest import CLOSE_ALL, LAB_TIMEOUT
+from tests.notebooks.names import cells_needed
 
 RUN_TIMEOUT = 600_000  # milliseconds for all cells of a notebook, on a busy machine
-LAB_TIMEOUT = 120_000
 DRAWN_TIMEOUT = 60_000  # for a picture; tests wait for what happens, these only end a wait in vain
-NOTEBOOKS = pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
 ERRORS = (
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], '
     '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
@@ -38,8 +38,41 @@ def saved_html(path) -> list[str]:
     return [output.get("data", {}).get("text/html", "") for output in outputs]
 
 
-def open_in_lab(page, lab, path):
-    page.goto(f"{lab}/lab/tree/{path.relative_to(ROOT).as_posix()}?token={TOKEN}&reset")
+def is_explorer(cell) -> bool:
+    """Whether a cell was saved with a slider."""
+    return any(
+        "<script>" in o.get("data", {}).get("text/html", "") for o in cell.get("outputs", [])
+    )
+
+
+def sliders_only(path):
+    """A notebook without the code that its sliders don't need."""
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    needed = [c.id for cell in filter(is_explorer, code) for c in cells_needed(code, cell)]
+    notebook.cells = [c for c in notebook.cells if c.cell_type != "code" or c.id in needed]
+    return notebook
+
+
+NOTEBOOKS = pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
+WITH_SLIDERS = pytest.mark.parametrize(
+    "path", list(filter(count_explorers, course_notebooks())), ids=lambda path: path.stem
+)
+
+
+def open_in_lab(page, file):
+    """Show a notebook alone, with a new kernel that is ready."""
+    page.evaluate(CLOSE_ALL)
+    page.wait_for_function(
+        """async path => {
+          const opened = await jupyterapp.commands.execute("docmanager:open", {path});
+          await opened.revealed;
+          await opened.sessionContext.ready;
+          return true;
+        }""",
+        arg=file,
+        timeout=LAB_TIMEOUT,
+    )
     expect(page.locator(".jp-Notebook")).to_be_visible(timeout=LAB_TIMEOUT)
     expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=LAB_TIMEOUT)
 
@@ -76,37 +109,41 @@ def move_to_the_left(page, handle, image):
 
 
 @NOTEBOOKS
-def test_saved_notebook_shows_its_pictures_before_anything_is_run(page, lab, path):
-    open_in_lab(page, lab, path)
-    images = page.locator(".jp-OutputArea-output img")
+def test_saved_notebook_shows_its_pictures_before_anything_is_run(lab, path):
+    open_in_lab(lab, path.relative_to(ROOT).as_posix())
+    images = lab.locator(".jp-OutputArea-output img")
     expect(images).to_have_count(count_pictures(path))
     for image in images.all():
         image.scroll_into_view_if_needed()
         assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
         assert len(image.get_attribute("alt")) > 20
-    saved = page.locator(EXPLORERS)
+    saved = lab.locator(EXPLORERS)
     expect(saved).to_have_count(count_explorers(path))
     for output in saved.all():
         expect(output.locator("img")).to_have_count(1)
         expect(output.locator("input, select").first).to_be_hidden()
-    expect(page.get_by_text("Jupyter news")).to_have_count(0)
+    expect(lab.get_by_text("Jupyter news")).to_have_count(0)
 
 
-@NOTEBOOKS
-def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(page, lab, path):
-    open_in_lab(page, lab, path)
-    run_all(page)
-    images = page.locator("img.widget-image")
+@WITH_SLIDERS
+def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
+    lab, lab_folder, path
+):
+    file = f"notebooks/sliders-{path.name}"
+    nbformat.write(sliders_only(path), lab_folder / file)
+    open_in_lab(lab, file)
+    run_all(lab)
+    images = lab.locator("img.widget-image")
     expect(images).to_have_count(count_explorers(path), timeout=30_000)
-    expect(page.locator(ERRORS)).to_have_count(0)
+    expect(lab.locator(ERRORS)).to_have_count(0)
     for image in images.all():
         explorer = image.locator('xpath=ancestor::div[contains(@class, "widget-vbox")][1]')
         explorer.scroll_into_view_if_needed()
         handles, tracks = (explorer.locator(c).all() for c in (".noUi-handle", ".noUi-target"))
         for handle, track in zip(handles, tracks, strict=True):
-            move_to_the_left(page, handle, image)
-            assert_changes(image, lambda: page.keyboard.press("ArrowRight"))
-            move_to_the_left(page, handle, image)
+            move_to_the_left(lab, handle, image)
+            assert_changes(image, lambda: lab.keyboard.press("ArrowRight"))
+            move_to_the_left(lab, handle, image)
             box = track.bounding_box()
             place = {"x": box["width"] * 0.9, "y": box["height"] / 2}
             assert_changes(image, lambda t=track, p=place: t.click(position=p, force=True))
@@ -116,12 +153,12 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
                 if label != menu.locator("option:checked").inner_text():
                     assert_changes(image, lambda m=menu, at=label: m.select_option(label=at))
         expect(explorer.locator("pre")).to_have_count(0)
-    expect(page.locator(ERRORS)).to_have_count(0)
-    page.get_by_role("button", name="Save and create checkpoint").click()
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    open_in_lab(page, lab, path)
+    expect(lab.locator(ERRORS)).to_have_count(0)
+    lab.get_by_role("button", name="Save and create checkpoint").click()
+    expect(lab.locator(".jp-mod-dirty")).to_have_count(0)
+    open_in_lab(lab, file)
     # run here, it is trusted: its scripts have replaced the words by controls
-    shown = page.locator(".jp-RenderedHTML:has(img):has(input, select)")
+    shown = lab.locator(".jp-RenderedHTML:has(img):has(input, select)")
     expect(shown).to_have_count(count_explorers(path), timeout=LAB_TIMEOUT)
 
 

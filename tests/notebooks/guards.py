@@ -5,6 +5,7 @@ import copy
 import html
 import re
 import symtable
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -234,6 +235,7 @@ GUARDS = (
 )
 
 
+@cache
 def helper_names() -> set[str]:
     """Names of all functions and classes of the package."""
     return {

@@ -1,28 +1,70 @@
 """Which names a cell of a notebook defines and which it needs, without running it."""
 
+import ast
 import symtable
+from functools import cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 
 def plain_source(cell) -> str:
     """A cell as Python: magics become calls."""
-    return TransformerManager().transform_cell(cell.source)
+    return _transformed(cell.source)
 
 
-def defined_names(cell) -> set[str]:
+def defined_names(cell) -> frozenset[str]:
     """Names to which a cell gives a value that later cells see."""
-    table = symtable.symtable(plain_source(cell), cell.id, "exec")
-    return {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported()
-    }
+    return _defined(plain_source(cell))
 
 
-def used_names(cell) -> set[str]:
+def used_names(cell) -> frozenset[str]:
     """Names of the notebook or of Python that a cell looks up, in its functions too."""
-    return names_looked_up(symtable.symtable(plain_source(cell), cell.id, "exec"))
+    return _used(plain_source(cell))
+
+
+def names_taken(cell) -> frozenset[str]:
+    """Names that a cell looks up before it gives them a value itself: other cells have to."""
+    return _taken(plain_source(cell))
+
+
+@cache
+def _taken(source: str) -> frozenset[str]:
+    return frozenset(_taken_by(ast.parse(source).body, set()))
+
+
+def _taken_by(statements: list[ast.stmt], given: set[str]) -> set[str]:
+    """Names that statements look up before one of them gives them a value; ``given`` grows by these."""
+    taken: set[str] = set()
+    for statement in statements:
+        inner = []
+        if isinstance(statement, ast.For | ast.While | ast.If | ast.With):
+            inner = [*statement.body, *getattr(statement, "orelse", [])]
+            statement.body, statement.orelse = [ast.Pass()], []
+        head = ast.unparse(statement)
+        values = _defined(head)
+        before = values if isinstance(statement, ast.For | ast.With) else set()
+        taken |= _used(head) - given - before
+        if isinstance(statement, ast.AugAssign):
+            taken |= values - given
+        given |= values
+        taken |= _taken_by(inner, given)
+    return taken
+
+
+@cache
+def _transformed(source: str) -> str:
+    return TransformerManager().transform_cell(source)
+
+
+@cache
+def _defined(source: str) -> frozenset[str]:
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+
+
+@cache
+def _used(source: str) -> frozenset[str]:
+    return frozenset(names_looked_up(symtable.symtable(source, "cell", "exec")))
 
 
 def names_looked_up(table: symtable.SymbolTable) -> set[str]:
@@ -43,12 +85,12 @@ def function_tables(source: str) -> list[symtable.SymbolTable]:
 def cells_needed(cells: list, wanted) -> list:
     """Of a notebook's code cells those that ``wanted``, one of them, needs, and itself, in order.
 
-    For each name that a cell uses, that is the nearest cell before it that defines it.
+    For each name that a cell takes from others, that is the nearest cell before it that defines it.
     """
     found, todo = {cells.index(wanted)}, [cells.index(wanted)]
     while todo:
         place = todo.pop()
-        for name in used_names(cells[place]):
+        for name in names_taken(cells[place]):
             before = (i for i in range(place - 1, -1, -1) if name in defined_names(cells[i]))
             if (source := next(before, None)) is not None and source not in found:
                 found.add(source)

@@ -1,5 +1,7 @@
 """Every notebook keeps to the guards, and every guard notices what it is for."""
 
+from functools import cache
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -16,11 +18,13 @@ from helpers.notebooks import (
 from tests.notebooks import guards
 from tests.notebooks.paths import minutes
 
+saved = cache(guards.read)  # read once for all guards, which change nothing
+
 
 @pytest.mark.parametrize("path", course_notebooks(), ids=lambda path: path.stem)
 @pytest.mark.parametrize("guard", guards.GUARDS, ids=lambda guard: guard.__name__)
 def test_notebook_keeps_to(guard, path):
-    faults = guard(path, guards.read(path))
+    faults = guard(path, saved(path))
     assert not faults, "; ".join(faults)
 
 

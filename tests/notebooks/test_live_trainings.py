@@ -9,7 +9,7 @@ import pytest
 from helpers import display, training
 from helpers.storage import ROOT
 from tests.notebooks import guards
-from tests.notebooks.names import cells_needed, defined_names, plain_source, used_names
+from tests.notebooks.names import cells_needed, defined_names, names_taken, plain_source, used_names
 
 
 def test_few_outputs_are_ignored():
@@ -66,3 +66,26 @@ def test_names_of_a_cell():
     assert not {"u", "w", "v"} & used_names(cells[2])
     assert cells_needed(cells, cells[3]) == cells
     assert cells_needed(cells, cells[1]) == cells[:2]
+
+
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("x = 1\nprint(x)", {"print"}),
+        ("print(x)\nx = 1", {"print", "x"}),
+        ("x = x + 1", {"x"}),
+        ("x += 1", {"x"}),
+        ("for x in y:\n    z = x\n    w = z", {"y"}),
+        ("for x in y:\n    w = z\n    z = x", {"y", "z"}),
+        ("if a:\n    b = 1\nelif c:\n    b = d\nb", {"a", "c", "d"}),
+        ("with a() as b:\n    c = b", {"a"}),
+        ("y = 1\nf = lambda x: x + y + z", {"z"}),
+        ("[x for x in y]", {"y"}),
+        ("rows = []\nfor i in k:\n    row = {i}\n    row |= {i}\n    rows += [row]", {"k"}),
+        ("x: int = 1\nx[0] = y", {"int", "y"}),
+    ],
+)
+def test_a_cell_takes_from_others_what_it_looks_up_before_it_gives_it_a_value(source, taken):
+    from nbformat.v4 import new_code_cell
+
+    assert names_taken(new_code_cell(source)) == taken
