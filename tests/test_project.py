@@ -12,6 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -383,3 +384,26 @@ def test_without_a_display_the_address_is_printed_instead(checkout):
     (checkout / "calls").unlink()
     make(checkout, "lab", f"PYTHON={python}", DISPLAY=":0")
     assert "--no-browser" not in (checkout / "calls").read_text()
+
+
+def test_notebooks_pass_where_no_home_can_be_written(tmp_path):
+    cell = nbformat.v4.new_code_cell("import matplotlib.pyplot", execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.metadata.kernelspec = {
+        "name": "python3",
+        "display_name": "Python",
+        "language": "python",
+    }
+    nbformat.write(notebook, tmp_path / "one.ipynb")
+    home = {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
+    own = {"JUPYTER_RUNTIME_DIR": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    environment = {k: v for k, v in os.environ.items() if k != "MPLCONFIGDIR"}
+    command = "-m pytest -q -p conftest -p no:cacheprovider --nbval --nbval-current-env --rootdir"
+    done = subprocess.run(
+        [sys.executable, *command.split(), str(tmp_path), str(tmp_path / "one.ipynb")],
+        cwd=ROOT,
+        env=environment | home | own,
+        capture_output=True,
+        text=True,
+    )
+    assert "1 passed" in done.stdout, done.stdout

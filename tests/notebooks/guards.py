@@ -118,6 +118,13 @@ def cells_are_short(path: Path, notebook) -> list[str]:
     return [f"cell {id_} has {n} lines" for id_, n in lengths.items() if n > most]
 
 
+def first_import_says_where_help_is(path: Path, notebook) -> list[str]:
+    """A kernel without the course fails at its first import, and shows that line."""
+    lines = [line for cell in _code(notebook) for line in cell.source.splitlines()]
+    first = next((line for line in lines if line.startswith("from helpers")), "")
+    return [] if not first or "README.md" in first else [f"{first!r} doesn't say where help is"]
+
+
 def cells_are_slides(path: Path, notebook) -> list[str]:
     """Every cell says where it stands in a lecture."""
     return [
@@ -225,6 +232,7 @@ GUARDS = (
     pictures_have_alt_text,
     nothing_changes_from_run_to_run,
     cells_are_short,
+    first_import_says_where_help_is,
     cells_are_slides,
     sliders_keep_what_they_draw,
     links_lead_somewhere,

@@ -201,6 +201,10 @@ def long_cell(notebook):
     notebook.cells[1].source = "x = 1\n" * 13
 
 
+def import_without_help(notebook):
+    notebook.cells[1].source = "import numpy\nfrom helpers.pca import covariance"
+
+
 def no_slide(notebook):
     del notebook.cells[1].metadata["slideshow"]
 
@@ -231,6 +235,7 @@ def dead_link(notebook):
         (machine, "nothing_changes_from_run_to_run"),
         (timing, "nothing_changes_from_run_to_run"),
         (long_cell, "cells_are_short"),
+        (import_without_help, "first_import_says_where_help_is"),
         (no_slide, "cells_are_slides"),
         (slider_of_a_name_that_changes, "sliders_keep_what_they_draw"),
         (slider_of_a_function_whose_name_changes, "sliders_keep_what_they_draw"),
