@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from helpers.checkpoints import MEND_STATE, load_checkpoint, read_tensors, save_checkpoint
 from helpers.configurations import TrainingOptions, plain_values
 from helpers.manifests import load_manifest
-from helpers.storage import DATA, StorageError
+from helpers.storage import DATA, StorageError, read_array, write_array
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch.nn import Module
 
     from helpers.training import Progress
 
 CHECKPOINTS = DATA / "checkpoints"
+CODES = DATA / "codes"
 RUNS = DATA / "runs"
 
 
@@ -84,16 +86,24 @@ class Prepared:
         More arguments of :func:`helpers.training.train`: "loss", "evaluate".
     results : callable
         Takes the finished network in evaluation mode; what it returns goes into the manifest.
+    codes : callable, optional
+        Takes the same; returns codes (N, latent), which are kept in 16 bits.
     """
 
     images: Any
     train: Mapping[str, Any]
     results: Callable[["Module"], dict]
+    codes: Callable[["Module"], "np.ndarray"] | None = None
 
 
 def checkpoint_path(name: str) -> Path:
     """Where the weights of a network are kept once its run is over."""
     return CHECKPOINTS / f"{name}.safetensors"
+
+
+def codes_path(name: str) -> Path:
+    """Where the codes of a network are kept whose run keeps some."""
+    return CODES / f"{name}.npy"
 
 
 def state_path(name: str) -> Path:
@@ -154,6 +164,9 @@ def run_network(
         load_checkpoint(path, judged, spec.configuration, sha256)
         size = path.stat().st_size
         stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
+    if prepared.codes is not None:
+        path, codes = codes_path(name), evaluated(judged, prepared.codes)
+        stored["codes"] = {"file": path.name, "sha256": write_array(path, codes.astype("float16"))}
     untrained = spec.untrained().to(device)
     return {
         "configuration": spec.configuration,
@@ -183,6 +196,20 @@ def trained_network(name: str, spec: NetworkRun) -> "Module":
     sha256 = manifest["checkpoint"]["sha256"]
     load_checkpoint(checkpoint_path(name), model, spec.configuration, sha256)
     return model.eval()
+
+
+def trained_codes(name: str) -> "np.ndarray":
+    """The codes (N, latent) that a full run kept of its network, float32.
+
+    Raises
+    ------
+    StorageError
+        If its manifest or its codes are missing, damaged, or don't belong together.
+    """
+    manifest = load_manifest(name)
+    if "codes" not in manifest:
+        raise StorageError(f"The codes of {name} were not kept.")
+    return read_array(codes_path(name), manifest["codes"]["sha256"]).astype("float32")
 
 
 def epochs_behind(name: str) -> int:

@@ -11,7 +11,7 @@ from helpers.experiments import irmae as irmae_runs
 from helpers.experiments import registry
 from helpers.experiments.registry import NETWORKS, load_network, names, run
 from helpers.fashion_mnist import load_fashion_mnist
-from helpers.irmae import halfway_quality
+from helpers.irmae import code_spectrum, halfway_quality
 from helpers.manifests import load_manifest, manifest_path
 from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
@@ -19,6 +19,7 @@ from helpers.shapes import shape_images
 # Runs that have not got far enough yet to leave a manifest.
 UNDER_WAY = {f"degrees-{name}-again" for name in ("1-ae", "1-irmae-2", "3-ae", "4-ae", "4-irmae-2")}
 
+KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))
 SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)
 
 
@@ -67,6 +68,7 @@ def test_manifest_of_a_network_is_of_the_run_as_it_is_now(name):
     else:
         assert manifest["epochs"] == spec.epochs
     assert ("checkpoint" in manifest) is spec.save_weights
+    assert ("codes" in manifest) is name.startswith("degrees-")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -103,7 +105,17 @@ def assert_judged_alike(model, square, recorded):
     assert found["error"] == pytest.approx(recorded["error"], rel=1e-4)
 
 
+@pytest.mark.parametrize("name", KEEP_CODES)
+def test_kept_codes_have_the_spectrum_that_was_recorded(name):
+    recorded = np.array(load_manifest(name)["history"]["spectrum"][-1])
+    found = code_spectrum(runs.trained_codes(name))
+    # codes of 16 bits, spectra of four digits; a GPU has computed both, by its own order of sums
+    np.testing.assert_allclose(found, recorded, atol=1e-3 * recorded[0])
+
+
 def test_no_stray_checkpoint_or_manifest_ships():
+    kept = {path.name for path in runs.CODES.iterdir()}
+    assert kept == {runs.codes_path(name).name for name in KEEP_CODES}
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
     assert checkpoints == {checkpoint_path(name).name for name in SHIPPED}
     found = {path.name for path in manifests.MANIFESTS.iterdir()}

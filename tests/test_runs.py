@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,15 +19,17 @@ from helpers.runs import (
     NetworkRun,
     Prepared,
     checkpoint_path,
+    codes_path,
     columns,
     epochs_behind,
     print_progress,
     state_path,
+    trained_codes,
 )
 from helpers.storage import StorageError
 
 
-def toy_network(epochs=3, loss=None, save_weights=True, **network):
+def toy_network(epochs=3, loss=None, save_weights=True, codes=None, **network):
     """A run that takes milliseconds; its loss may weigh the size of what comes out."""
     loss = loss or {}
     generator = torch.Generator().manual_seed(0)
@@ -56,7 +59,7 @@ def toy_network(epochs=3, loss=None, save_weights=True, **network):
         epochs=epochs,
         data={"images": 40},
         build=build,
-        prepare=lambda: Prepared(images, {"evaluate": judge, "loss": penalised}, judge),
+        prepare=lambda: Prepared(images, {"evaluate": judge, "loss": penalised}, judge, codes),
         loss=loss,
         half_precision=True,
         save_weights=save_weights,
@@ -66,7 +69,7 @@ def toy_network(epochs=3, loss=None, save_weights=True, **network):
 def use_folder(folder, **networks):
     """Let the runs be these, and keep everything in one folder."""
     registry.EXPERIMENTS, registry.NETWORKS = {}, networks
-    manifests.MANIFESTS = runs.CHECKPOINTS = folder
+    manifests.MANIFESTS = runs.CHECKPOINTS = runs.CODES = folder
     runs.RUNS = folder / "runs"
 
 
@@ -76,7 +79,7 @@ def net(monkeypatch, tmp_path):
     for module, names in (
         (registry, ("EXPERIMENTS", "NETWORKS")),
         (manifests, ("MANIFESTS",)),
-        (runs, ("CHECKPOINTS", "RUNS")),
+        (runs, ("CHECKPOINTS", "CODES", "RUNS")),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
@@ -324,3 +327,22 @@ def test_weights_that_are_not_kept_leave_a_manifest_only(net):
     assert manifest["results"]["mode"] is False
     with pytest.raises(StorageError, match="weights of net were not kept"):
         load_network("net")
+
+
+def test_codes_are_kept_in_16_bits_and_verified(net):
+    def codes(model):
+        assert not model.training
+        return model[0].weight.detach().reshape(4, -1).numpy()
+
+    registry.NETWORKS["net"] = toy_network(codes=codes)
+    manifest = run("net")
+    kept = codes(load_network("net")).astype("float16").astype("float32")
+    np.testing.assert_array_equal(trained_codes("net"), kept)
+    assert manifest["codes"]["file"] == codes_path("net").name
+    codes_path("net").write_bytes(b"damaged")
+    with pytest.raises(StorageError, match=r"net\.npy"):
+        trained_codes("net")
+    registry.NETWORKS["net"] = toy_network(epochs=4)
+    run("net")
+    with pytest.raises(StorageError, match="codes of net were not kept"):
+        trained_codes("net")

@@ -30,6 +30,7 @@ SEEDS = {"": 0, "-again": 1}
 
 def prepare_degrees(degrees: int) -> Prepared:
     """Images of one number of degrees of freedom; after each epoch the error and the spectra."""
+    from helpers.autoencoder import encode_images
     from helpers.irmae import shape_tensor
 
     validation = images_of_degrees(degrees, "validation")
@@ -44,10 +45,12 @@ def prepare_degrees(degrees: int) -> Prepared:
             "mean_image": float(np.square(test - mean).mean()),
         }
 
+    judged = validation[:SHAPES_JUDGED]
     return Prepared(
         shape_tensor(train),
-        {"evaluate": lambda model: judge_shapes(model, validation[:SHAPES_JUDGED])},
+        {"evaluate": lambda model: judge_shapes(model, judged)},
         results,
+        lambda model: encode_images(model, shape_tensor(judged)),
     )
 
 

@@ -12,8 +12,13 @@ def plain_source(cell) -> str:
     return _transformed(cell.source)
 
 
+PARTS = (ast.Subscript, ast.Attribute)
+# What these methods of an object do, later cells see.
+CHANGES = {"add", "append", "extend", "insert", "load_state_dict", "pop", "setdefault", "update"}
+
+
 def defined_names(cell) -> frozenset[str]:
-    """Names to which a cell gives a value that later cells see."""
+    """Names to which a cell gives a value that later cells see, or whose object it changes."""
     return _defined(plain_source(cell))
 
 
@@ -58,8 +63,20 @@ def _transformed(source: str) -> str:
 
 @cache
 def _defined(source: str) -> frozenset[str]:
-    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
-    return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+    table = symtable.symtable(source, "cell", "exec")
+    given = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    nodes = list(ast.walk(ast.parse(source)))
+    changed = [n.value for n in nodes if isinstance(n, PARTS) and isinstance(n.ctx, ast.Store)]
+    changed += [n.value for n in nodes if isinstance(n, ast.Attribute) and n.attr in CHANGES]
+    names = {root.id for root in map(_root, changed) if isinstance(root, ast.Name)}
+    return frozenset(given | names & set(table.get_identifiers()))
+
+
+def _root(node: ast.expr) -> ast.expr:
+    """``x`` of ``x[0].y``."""
+    while isinstance(node, PARTS):
+        node = node.value
+    return node
 
 
 @cache

@@ -89,3 +89,12 @@ def test_a_cell_takes_from_others_what_it_looks_up_before_it_gives_it_a_value(so
     from nbformat.v4 import new_code_cell
 
     assert names_taken(new_code_cell(source)) == taken
+
+
+def test_a_cell_that_changes_an_object_is_needed_by_those_that_use_it_later():
+    from nbformat.v4 import new_code_cell
+
+    sources = ["found, rows = {}, []", "found['a'].b = 1", "rows.append(2)", "5", "print(found)"]
+    cells = [new_code_cell(source) for source in [*sources, "print(rows)"]]
+    assert cells_needed(cells, cells[4]) == [cells[0], cells[1], cells[4]]
+    assert cells_needed(cells, cells[5]) == [cells[0], cells[2], cells[5]]
