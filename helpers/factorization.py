@@ -443,17 +443,17 @@ def sgd_iterates(
     """
     check_positive(penalty=penalty, learning_rate=learning_rate)
     _check_init(init, matrix.shape)
-    # Single precision: most of an epoch is fetching factors from memory, in no order.
-    single = np.float32
+    # Single precision: most of an epoch is fetching numbers from memory, in no order.
+    single, short = np.float32, np.int32
     options = single(learning_rate), single(penalty)
     users, items, targets = coordinates(matrix)
-    data = users, items, targets.astype(single)
+    data = users.astype(short), items.astype(short), targets.astype(single)
     factors = init
     yield factors
     while True:
         factors = tuple(each.astype(single) for each in factors)  # a copy: not yet changed
         order = rng.permutation(len(users))
-        sgd_epoch(*(part[order] for part in data), *factors, *options)
+        sgd_epoch(*(part.take(order) for part in data), *factors, *options)
         if not all(np.isfinite(each).all() for each in factors):
             raise FloatingPointError(
                 f"the factors are no finite numbers; lower the learning rate, now {learning_rate:g}"

@@ -1,4 +1,4 @@
-"""Matrix completion by the least nuclear norm, the sum of singular values: the convex rival of depth."""
+"""Matrix completion by the minimum nuclear norm, the sum of singular values: the convex rival of depth."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from helpers.planted_matrices import seen_entries
 
 @dataclass(frozen=True)
 class NuclearNormSolution:
-    """The completion of least nuclear norm, and the proof that there is none smaller.
+    """The completion of minimum nuclear norm, and the proof that there is none smaller.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a completed matrix is worth, judged by the whole matrix: error, spectrum, effective rank."""
+"""What a completed matrix is worth, judged by the true matrix: error, spectrum, effective rank."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from helpers.spectrum import effective_rank
 
 @dataclass(frozen=True)
 class RecoveryCurve:
-    """What a path of R records found, judged by the whole matrix.
+    """What a path of R records found, judged by the true matrix.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def recovery_curve(descent: Descent, truth: np.ndarray, observed: np.ndarray) ->
     Parameters
     ----------
     truth, observed : ndarray of shape (n, m)
-        The whole matrix, and what the descent has seen of it.
+        The true matrix, and what the descent has seen of it.
     """
     values = np.linalg.svd(descent.products, compute_uv=False)
     return RecoveryCurve(

@@ -10,7 +10,7 @@ from helpers.manifests import load_manifest
 
 @pytest.mark.parametrize(
     ("method", "depth", "seen"),
-    [("least nuclear norm", None, 1120), ("depth 2", 2, 800), ("depth 3", 3, 800)],
+    [("minimum nuclear norm", None, 1120), ("depth 2", 2, 800), ("depth 3", 3, 800)],
 )
 def test_recorded_completions_come_out_again(method, depth, seen):
     recorded = load_manifest("depth-completion")
@@ -25,7 +25,7 @@ def test_completions_are_tabled_by_method_entries_seen_and_matrix(monkeypatch):
     monkeypatch.setattr(deep_factorization, "COMPLETION", small)
     monkeypatch.setattr(deep_factorization, "COMPLETION_DEPTHS", (2,))
     outcome = depth_completion()
-    assert set(outcome["results"]) == {"least nuclear norm", "depth 2"}
+    assert set(outcome["results"]) == {"minimum nuclear norm", "depth 2"}
     table = outcome["results"]["depth 2"]
     assert np.shape(table["error"]) == np.shape(table["nuclear_norm"]) == (2, 3)
     assert table["effective_rank"][1][2] == completion(2, 30, seed=2)["effective_rank"]

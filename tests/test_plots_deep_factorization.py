@@ -141,7 +141,7 @@ def over_matrices(table):
 
 
 def test_observations_show_medians_and_ranges():
-    errors = {"least nuclear norm": np.array([[0.4, 0.6, 0.8], [0, 0, 0.1]])}
+    errors = {"minimum nuclear norm": np.array([[0.4, 0.6, 0.8], [0, 0, 0.1]])}
     norms = {f"depth {d}": np.array([[1.1, 1.2, 1.4], [1, 1, 1]]) for d in (3, 4)}
     spans = [{n: over_matrices(table) for n, table in t.items()} for t in (errors, norms)]
     left, right = plot_observations([10, 20], *spans, degrees=5).axes

@@ -17,7 +17,7 @@ COMPLETION_DEPTHS, COMPLETION_SCALE = (2, 3, 4), 1e-3
 
 
 def completion(depth: int | None, seen: int, seed: int) -> dict[str, float]:
-    """One planted matrix completed by a product of this depth, or by least nuclear norm (None)."""
+    """One planted matrix completed by a product of this depth, or by minimum nuclear norm (None)."""
     rng = np.random.default_rng(seed)
     truth = planted_matrix(rng, COMPLETION["n"], COMPLETION["rank"])
     observed = sample_entries(rng, truth, seen)
@@ -39,8 +39,8 @@ def completion(depth: int | None, seen: int, seed: int) -> dict[str, float]:
 
 
 def depth_completion() -> dict:
-    """Completion by depths 2 to 4 and by least nuclear norm, from few to many entries seen."""
-    methods = {"least nuclear norm": None} | {f"depth {n}": n for n in COMPLETION_DEPTHS}
+    """Completion by depths 2 to 4 and by minimum nuclear norm, from few to many entries seen."""
+    methods = {"minimum nuclear norm": None} | {f"depth {n}": n for n in COMPLETION_DEPTHS}
     table = {
         name: [
             [completion(depth, seen, seed) for seed in range(COMPLETION["matrices"])]

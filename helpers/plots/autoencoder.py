@@ -207,7 +207,7 @@ def plot_code_sizes(
     right.text(2.2, 0.0009, "autoencoder", color=VERMILLION, weight="bold")
     right.text(330, 0.0125, "source", color=GREEN, weight="bold", ha="right")
     right.set_xscale("log")
-    ticks = [2, 8, 32, 128]
+    ticks = [2, 8, 16, 32, 64, 288]
     right.set_xticks(ticks, [str(tick) for tick in ticks])
     right.set_xticks([], minor=True)
     right.set(xlim=(1.8, 380), ylim=(0, 0.05), xlabel="numbers, d")

@@ -32,7 +32,7 @@ LOOKS = {
     "depth 2": {"color": BLUE, "ls": "-", "marker": "o"},
     "depth 3": {"color": VERMILLION, "ls": "--", "marker": "s"},
     "depth 4": {"color": GREEN, "ls": "-.", "marker": "^"},
-    "least nuclear norm": {"color": BLACK, "ls": "-", "marker": "X"},
+    "minimum nuclear norm": {"color": BLACK, "ls": "-", "marker": "X"},
     "explicit λ": {"color": BLACK, "ls": "-", "marker": "X"},
     "rank and λ": {"color": BROWN, "ls": "-", "marker": "v"},
 }
@@ -55,13 +55,13 @@ def plot_matrices(
         :func:`helpers.recovery.singular_order`: similar ones side by side.
     """
     picture = new_picture(
-        "Matrices as images, red above zero and blue below: the whole matrix with its stripes and "
+        "Matrices as images, red above zero and blue below: the true matrix with its stripes and "
         "blocks; the entries that are seen, scattered over grey; and what was made of them by "
         + ", ".join(found)
         + ".",
         height=2.5,
     )
-    panels = {"the whole": truth, "what is seen": observed} | dict(found)
+    panels = {"true matrix": truth, "what is seen": observed} | dict(found)
     for axes, (title, matrix) in zip(picture.subplots(1, len(panels)), panels.items(), strict=True):
         axes.set_facecolor("#BDBDBD")
         show_image(axes, matrix, title, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
@@ -90,7 +90,7 @@ def plot_recovery(
     runs : mapping from (depth, scale of the initial product) to RecoveryCurve
         The axes reach as far as the longest of them.
     planted : ndarray of shape (rank,)
-        The singular values of the whole matrix that aren't zero, falling; they are marked.
+        The singular values of the true matrix that aren't zero, falling; they are marked.
     depth, init_scale
         Which of the runs.
     """
@@ -98,7 +98,7 @@ def plot_recovery(
     picture = new_picture(
         f"Depth {depth} from scale {init_scale:g}, against the steps. Left: the largest singular "
         f"values, which end at {', '.join(f'{s:.0f}' for s in run.singular_values[-1, : rank + 1])}, beside "
-        f"the {rank} of the whole matrix. Middle: error on seen and on unseen entries, at the end "
+        f"the {rank} of the true matrix. Middle: error on seen and on unseen entries, at the end "
         f"{run.errors[-1]:.2f} on unseen. Right: effective rank, at the end {run.effective_ranks[-1]:.0f}. "
         f"The nuclear norm ends at {run.nuclear_norms[-1]:.0f}.",
         height=4.1,
@@ -147,12 +147,12 @@ def plot_rank_errors(
     numbers : sequence of K + 1 int
         How many numbers a matrix of rank k takes.
     planted : int
-        Rank of the whole matrix.
+        Rank of the true matrix.
     """
     ends = "; ".join(f"{name} {curve[planted]:.2f}" for name, curve in curves.items())
     picture = new_picture(
         "Error on unseen entries against the numbers kept, when a completion is cut off at rank k. "
-        f"At rank {planted}, that of the whole matrix: {ends}.",
+        f"At rank {planted}, that of the true matrix: {ends}.",
         height=4.3,
     )
     axes = picture.subplots()
@@ -163,7 +163,13 @@ def plot_rank_errors(
         color = LOOKS[name]["color"]
         axes.text(*place, name, color=color, weight="bold", va="center")
     axes.axvline(numbers[planted], color=GREY, lw=1.2, ls=(0, (4, 3)))
-    axes.text(numbers[planted], 1.13, f" rank {planted}", color=GREY, va="center")
+    axes.text(
+        numbers[planted],
+        1.13,
+        f" rank {planted}: {numbers[planted]} numbers",
+        color=GREY,
+        va="center",
+    )
     ticks = [f"{number:,}\nk = {k}" for k, number in enumerate(numbers)]
     axes.set_xticks(numbers[::2], ticks[::2])
     axes.set(ylim=(0, 1.2), xlabel="numbers kept", title="error on unseen entries")
@@ -277,7 +283,7 @@ def plot_observations(
         Entries seen.
     errors, norms : mapping from method to ndarray of shape (3, S)
         Median, least and greatest over several matrices: of the relative error on unseen entries,
-        and of the nuclear norm divided by the least possible.
+        and of the nuclear norm divided by the smallest possible.
     degrees : int
         How many numbers the planted matrix has in it.
     """
@@ -286,7 +292,7 @@ def plot_observations(
     )
     picture = new_picture(
         "Left: median error on unseen entries against the number of entries seen, with the range over the "
-        f"matrices, falling from few to many entries: {described}. Right: nuclear norm divided by the least "
+        f"matrices, falling from few to many entries: {described}. Right: nuclear norm divided by the minimum "
         "possible; for few entries the deeper products lie above 1, for many all are close to 1.",
         height=4.6,
     )
@@ -301,7 +307,7 @@ def plot_observations(
         axes.set(xlabel="entries seen", xlim=(0.92 * degrees, 1.03 * seen[-1]))
     left.text(degrees, 1.58, f" {degrees} numbers planted", color=GREY, va="top", rotation=90)
     left.set(ylim=(0, 1.6), title="error on unseen entries")
-    right.set(ylim=(0.98, 1.6), title="nuclear norm ÷ the least")
+    right.set(ylim=(0.98, 1.6), title="nuclear norm ÷ the minimum")
     left.legend(frameon=False, fontsize=13, loc="upper right", bbox_to_anchor=(1, 0.93))
     return picture
 

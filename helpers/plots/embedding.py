@@ -188,7 +188,8 @@ def plot_perplexity(
             va="center",
         )
     right.set_xscale("log")
-    right.set_xticks(values[::2], [str(value) for value in values[::2]])
+    ticks = [*values[::2], values[-1]]
+    right.set_xticks(ticks, [str(tick) for tick in ticks])
     right.set_xticks([], minor=True)
     right.set(ylim=(0, 1), xlabel="perplexity", title="how faithful")
     return picture

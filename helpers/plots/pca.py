@@ -376,7 +376,7 @@ def plot_walk(
     for (x, y), name in zip(places, middles, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
     left.plot(first, second, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
-    left.set(xlabel="component 1, standard deviations", ylabel="component 2, the same")
+    left.set(xlabel="component 1, standard deviations", ylabel="component 2, same unit")
     left.set(xlim=(-3, 3), ylim=(-3, 3))
     image = reconstruct(pca, (np.array([first, second]) * deviations)[None]).reshape(shape)
     title = f"mean {first:+g} and {second:+g} deviations"
@@ -424,8 +424,8 @@ def plot_loadings(
     names : sequence of str
         Names of the D features.
     """
-    # + 0: no "-0.00"
-    entries = [[f"{round(x, 2) + 0:.2f}" for x in pca.components[0]] for _, pca in panels]
+    shown = [pca.components[0].round(2) + 0 for _, pca in panels]  # + 0: no "-0.00"
+    entries = [[f"{x:.2f}" for x in row] for row in shown]
     described = (
         f"{title}: " + ", ".join(f"{n} {x}" for n, x in zip(names, row, strict=True))
         for (title, _), row in zip(panels, entries, strict=True)
@@ -437,13 +437,14 @@ def plot_loadings(
         height=2.8,
     )
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, pca), labels in zip(rows, panels, entries, strict=True):
-        bars = axes.barh(names, pca.components[0], color=BLUE)
+    lowest = -1.35 if np.min(shown) < 0 else 0
+    for axes, (title, pca), values, labels in zip(rows, panels, shown, entries, strict=True):
+        bars = axes.barh(names, values, color=BLUE)
         axes.bar_label(bars, labels, padding=4)
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
         )
-        axes.set(xlim=(-1.35 if pca.components[0].min() < 0 else 0, 1.35))
+        axes.set(xlim=(lowest, 1.35))
         axes.axvline(0, color=BLACK, lw=1)
         axes.grid(False)
     return picture

@@ -379,6 +379,7 @@ COMPARISONS = (
     *(partial(benchmark_exact, *setting) for setting in RACES),
     partial(benchmark_inexact, 8, runs=3),
     partial(benchmark_inexact, 100, runs=2),
+    partial(benchmark_inexact, 100, runs=3, cg_steps=2),
     benchmark_sgd,
     benchmark_readable,
 )

@@ -6,19 +6,23 @@ from functools import cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+PARTS = (ast.Subscript, ast.Attribute)
+# What these methods of an object do, later cells see.
+CHANGES = {"add", "append", "extend", "insert", "load_state_dict", "pop", "setdefault", "update"}
+
 
 def plain_source(cell) -> str:
     """A cell as Python: magics become calls."""
     return _transformed(cell.source)
 
 
-PARTS = (ast.Subscript, ast.Attribute)
-# What these methods of an object do, later cells see.
-CHANGES = {"add", "append", "extend", "insert", "load_state_dict", "pop", "setdefault", "update"}
+def assigned_names(cell) -> frozenset[str]:
+    """Names to which a cell gives a value that later cells see."""
+    return _assigned(plain_source(cell))
 
 
 def defined_names(cell) -> frozenset[str]:
-    """Names to which a cell gives a value that later cells see, or whose object it changes."""
+    """The same, and names of objects that it changes."""
     return _defined(plain_source(cell))
 
 
@@ -64,12 +68,17 @@ def _transformed(source: str) -> str:
 @cache
 def _defined(source: str) -> frozenset[str]:
     table = symtable.symtable(source, "cell", "exec")
-    given = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     nodes = list(ast.walk(ast.parse(source)))
     changed = [n.value for n in nodes if isinstance(n, PARTS) and isinstance(n.ctx, ast.Store)]
     changed += [n.value for n in nodes if isinstance(n, ast.Attribute) and n.attr in CHANGES]
     names = {root.id for root in map(_root, changed) if isinstance(root, ast.Name)}
-    return frozenset(given | names & set(table.get_identifiers()))
+    return _assigned(source) | names & set(table.get_identifiers())
+
+
+@cache
+def _assigned(source: str) -> frozenset[str]:
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
 
 
 def _root(node: ast.expr) -> ast.expr:

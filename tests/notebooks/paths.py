@@ -6,7 +6,7 @@ A lecture shows only these. So they run by themselves, and they fit.
 import builtins
 import re
 
-from tests.notebooks.names import defined_names, used_names
+from tests.notebooks.names import assigned_names, used_names
 
 MINUTES = 45
 WORDS_A_MINUTE = 130
@@ -50,7 +50,7 @@ def names_missing(notebook) -> dict[str, set[str]]:
     known, missing = set(NAMES_OF_A_KERNEL), {}
     for cell in on_path(notebook):
         if cell.cell_type == "code":
-            own = defined_names(cell)
+            own = assigned_names(cell)
             if unknown := used_names(cell) - known - own:
                 missing[cell.id] = unknown
             known |= own
