@@ -437,9 +437,9 @@ def plot_loadings(
         height=2.8,
     )
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    lowest = -1.35 if np.min(shown) < 0 else 0
-    for axes, (title, pca), values, labels in zip(rows, panels, shown, entries, strict=True):
-        bars = axes.barh(names, values, color=BLUE)
+    lowest = -1.35 if np.min(shown) < 0 else 0  # an entry that rounds to 0 needs no room
+    for axes, (title, pca), labels in zip(rows, panels, entries, strict=True):
+        bars = axes.barh(names, pca.components[0], color=BLUE)
         axes.bar_label(bars, labels, padding=4)
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14

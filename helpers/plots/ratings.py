@@ -410,7 +410,8 @@ def _reasons(axes, model, labels, order, taste) -> None:
     axes.set_ylim(max(len(order), 1) - 0.4, -2)
     axes.legend(loc="upper left", ncols=2, frameon=False, borderaxespad=0, columnspacing=1)
     axes.set(xlim=(-0.5 * unit, 1.5 * unit), title="recommended")
-    axes.set_xticks(np.arange(3) * unit / 2, [f"{tick:.2g}" for tick in np.arange(3) * unit / 2])
+    ticks = np.arange(3) * float(f"{unit / 2:.0e}")  # of one digit, or two
+    axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
     axes.set_xlabel("stars above the mean")
     axes.grid(axis="y", visible=False)
 
