@@ -12,7 +12,6 @@ from helpers.picture import (
     BLACK,
     BLUE,
     COLORS,
-    GREEN,
     GREY,
     MARKERS,
     ORANGE,
@@ -220,8 +219,8 @@ def plot_choice(
     of_penalty = [r for r in records if r["penalty"] == penalty]
     (here,) = (r for r in of_penalty if r["k"] == k)
     picture = new_picture(
-        f"k = {k}, λ = {penalty:g}: RMSE of training {here['training']:.2f}, validation "
-        f"{here['validation']:.2f} and test ratings {here['test']:.2f}, against "
+        f"k = {k}, λ = {penalty:g}: RMSE of training {here['training']:.2f} and validation ratings "
+        f"{here['validation']:.2f}, against "
         f"{baseline:.2f} of the bias model; the {k} singular values of Q Pᵀ; and the predicted "
         "against the given stars of one user, in training and held out.",
         height=4.4,
@@ -245,18 +244,16 @@ def plot_choice(
 
 def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     places = np.arange(len(of_penalty))
-    panels = (
-        (held_out, ("validation", VERMILLION, "--", "s"), ("test", GREEN, ":", "^")),
-        (training, ("training", BLUE, "-", "o")),
-    )
-    for axes, *curves in panels:
-        for row, (name, color, line, marker) in enumerate(curves):
-            curve = [record[name] for record in of_penalty]
-            axes.plot(places, curve, color=color, linestyle=line, marker=marker)
-            at, words = 0.97 - 0.17 * row, f"{name} {here[name]:.3f}"
-            axes.text(0.99, at, words, color=color, transform=axes.transAxes, ha="right", va="top")
-        shown = [record[name] for record in of_penalty for name, *_ in curves]
-        low, high = min(shown), max(*shown, baseline if axes is held_out else 0)
+    panels = {
+        "validation": (held_out, VERMILLION, "--", "s"),
+        "training": (training, BLUE, "-", "o"),
+    }
+    for name, (axes, color, line, marker) in panels.items():
+        curve = [record[name] for record in of_penalty]
+        axes.plot(places, curve, color=color, linestyle=line, marker=marker)
+        words = f"{name} {here[name]:.3f}"
+        axes.text(0.99, 0.97, words, color=color, transform=axes.transAxes, ha="right", va="top")
+        low, high = min(curve), max(*curve, baseline if axes is held_out else 0)
         room = max(high - low, 0.04)
         axes.set(ylim=(low - 0.1 * room, high + 0.5 * room), xlim=(-0.4, places[-1] + 0.4))
         axes.axvline(of_penalty.index(here), color=BLACK, linestyle="-", linewidth=1)
@@ -404,7 +401,9 @@ def _reasons(axes, model, labels, order, taste) -> None:
     rows, unit = np.arange(len(order)), model.scale.unit
     by_all, by_you = model.item_bias[order], taste[order]
     bars = {"edgecolor": BLACK, "height": 0.75}
-    axes.barh(rows, by_all, color=SKY, label="liked by all", **bars)
+    # thinner and on top: where it is negative, the other bar covers it
+    above = bars | {"height": 0.35, "zorder": 3}
+    axes.barh(rows, by_all, color=SKY, label="liked by all", **above)
     axes.barh(rows, by_you, left=by_all, color=ORANGE, hatch="//", label="by you", **bars)
     axes.set_yticks(rows, [labels[i] for i in order], parse_math=False)
     axes.set_ylim(max(len(order), 1) - 0.4, -2)
@@ -458,9 +457,11 @@ def plot_by_seconds(
     ----------
     curves : mapping from name to a sequence of (seconds, RMSE)
     """
+    bests = {name: min(error for _, error in curve) for name, curve in curves.items()}
+    near = {n: next(s for s, error in curves[n] if error < bests[n] + 0.002) for n in curves}
     ends = "; ".join(
-        f"{name} comes to {min(e for _, e in curve):.3f} in {curve[-1][0]:.1f} seconds"
-        for name, curve in curves.items()
+        f"{name} is within 0.002 of its best, {bests[name]:.3f}, after {near[name]:.2f} seconds"
+        for name in curves
     )
     picture = new_picture(f"Validation RMSE against seconds. {ends}.", height=3.8)
     axes = picture.subplots()

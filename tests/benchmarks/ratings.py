@@ -84,7 +84,7 @@ def validation_rmse(name: str, factors: Factors) -> float:
     return rmse(replace(baseline, user_factors=factors[0], item_factors=factors[1]), validation)
 
 
-# ---- exact ALS: seconds of a pass, and the validation RMSE after EPOCHS
+# ---- exact ALS: seconds of an epoch, and the validation RMSE after EPOCHS
 
 
 def our_als(name: str, k: int) -> tuple[float, float]:
@@ -202,7 +202,7 @@ def benchmark_exact(name: str, k: int, runs: int) -> Result:
     best = min(range(1, len(rows)), key=lambda n: rows[n]["seconds"])
     ratio = statistics.median(seconds[0] / seconds[best] for seconds in rounds)
     return Result(
-        f"exact ALS, a pass, {rows[0]['ratings']:,} ratings, k = {k}",
+        f"exact ALS, an epoch, {rows[0]['ratings']:,} ratings, k = {k}",
         rows[0]["seconds"],
         rows[best]["solver"],
         rows[best]["seconds"],
@@ -297,7 +297,7 @@ def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
     rounds = take_turns([ours, peer], runs)
     times = map(statistics.median, zip(*rounds, strict=True))
     ratio = statistics.median(a / b for a, b in rounds)
-    name = f"SGD, a pass, {len(train.stars):,} ratings, k = {k}"
+    name = f"SGD, an epoch, {len(train.stars):,} ratings, k = {k}"
     return Result(
         name, next(times), "Surprise", next(times), ratio, "ratio ≤ 0.3", ratio <= 0.3, runs
     )
