@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from helpers.factorization import fit_als, random_init
+from helpers.als import fit_als
+from helpers.factorization import random_init
 from helpers.manifests import manifest_path, write_manifest
 from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import MORE_THAN, Ratings, coordinates, hold_out, prune
@@ -52,7 +53,7 @@ def fit_spark_als(
     epochs: int = 30,
     seed: int = 0,
 ) -> RatingModel:
-    """What :func:`helpers.factorization.fit_als` fits, with its weighted penalty, by Spark's ALS.
+    """What :func:`helpers.als.fit_als` fits, with its weighted penalty, by Spark's ALS.
 
     Spark, too, counts the penalty once for each rating (Zhou et al. 2008, "ALS-WR"); the
     initialisation is its own.

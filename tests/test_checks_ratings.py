@@ -8,6 +8,7 @@ import scipy.linalg
 import torch
 from sklearn.linear_model import Ridge
 
+from helpers.als import als_iterates
 from helpers.checks.parts import WrongAnswer
 from helpers.checks.ratings import (
     AT_THE_BEST_OF_TWO,
@@ -20,7 +21,6 @@ from helpers.checks.ratings import (
     check_newcomers,
     check_third_factor,
 )
-from helpers.factorization import als_iterates
 from helpers.ratings import prune, to_csr
 from helpers.recommendation import fold_in, predict_new
 from tests.made_ratings import generated_parts, random_model

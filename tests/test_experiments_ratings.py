@@ -5,8 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from helpers.als import fit_als, fit_joint_als
 from helpers.experiments.ratings import chosen_fits, grid_of_fits, paired_gains
-from helpers.factorization import fit_als, fit_joint_als, random_init
+from helpers.factorization import random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.manifests import load_manifest
 from helpers.rating_models import fit_biases, rmse

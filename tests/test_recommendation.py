@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.factorization import fit_als, random_init
+from helpers.als import fit_als
+from helpers.factorization import random_init
 from helpers.rating_models import fit_biases, predict, principal_axes
 from helpers.ratings import Scale
 from helpers.recommendation import (

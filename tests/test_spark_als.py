@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from helpers import manifests, spark_als
+from helpers.als import fit_als
 from helpers.experiments import __main__ as experiments
-from helpers.factorization import fit_als, objective, random_init
+from helpers.factorization import objective, random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.manifests import load_manifest
 from helpers.rating_models import fit_biases, residuals, rmse

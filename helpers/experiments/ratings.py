@@ -7,7 +7,8 @@ import numpy as np
 import scipy.stats
 
 from helpers import spark_als
-from helpers.factorization import fit_als, fit_joint_als, random_init, search_als
+from helpers.als import fit_als, fit_joint_als, search_als
+from helpers.factorization import random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.rating_models import fit_biases, predict, principal_axes, rmse
 from helpers.ratings import MORE_THAN, Ratings, hold_out, prune, user_with

@@ -18,11 +18,13 @@ import numba
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from helpers.factorization import Factors, als_iterates, penalties, random_init, sgd_iterates
+from helpers.als import als_iterates
+from helpers.factorization import Factors, penalties, random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import Ratings, coordinates, hold_out, prune
 from helpers.ridge import fast_ridge_rows, ridge_rows
+from helpers.sgd import sgd_iterates
 from tests.benchmarks.compare import Result, medians, take_turns
 
 PACKAGES = ("numba", "cmfrec", "lenskit", "scikit-surprise")

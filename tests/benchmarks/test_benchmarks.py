@@ -7,7 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from helpers.factorization import als_iterates, fit_als, random_init
+from helpers.als import als_iterates, fit_als
+from helpers.factorization import random_init
 from helpers.generated_ratings import generate_ratings
 from helpers.rating_models import fit_biases, residuals
 from helpers.ratings import hold_out, prune
