@@ -18,7 +18,7 @@ from helpers.pca import PrincipalComponents, covariance, project, reconstruct
 from helpers.shapes import HALFWAY, PathSummary, check_images, shapes_between, summarise_halfway
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
-NORMS = ("L1", "L2")
+NORMS = {"L1": torch.abs, "L2": torch.square}
 PLAIN = ShapeConfiguration()
 
 
@@ -112,7 +112,7 @@ def penalised_loss(norm: str | None = None, weight: float = 0.0):
     """
     if norm not in (None, *NORMS) or weight < 0:
         raise ValueError(
-            f"norm must be None or one of {NORMS}, and weight ≥ 0; got {norm}, {weight}"
+            f"norm must be None or one of {(*NORMS,)}, and weight ≥ 0; got {norm}, {weight}"
         )
 
     def loss(model: nn.Module, batch: Tensor) -> Tensor:
@@ -120,8 +120,7 @@ def penalised_loss(norm: str | None = None, weight: float = 0.0):
         error = mse_loss(model.decode(code), batch)
         if norm is None:
             return error
-        sizes = code.abs() if norm == "L1" else code.square()
-        return error + weight * sizes.sum(dim=1).mean()
+        return error + weight * NORMS[norm](code).sum(dim=1).mean()
 
     return loss
 
