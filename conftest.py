@@ -12,7 +12,7 @@ settings.load_profile("course")
 # Chapter 2 is compared with what it shows of the generated ratings, whatever lies in data/.
 os.environ["COURSE_RATINGS"] = "generated"
 
-# Where no home can be written, Matplotlib says so and takes a folder that it names to later processes:
-# said here, it is not said in a kernel, as an output that no saved notebook has.
+# Where no home can be written, Matplotlib warns, and takes a temporary folder that later processes inherit.
+# So it warns here, and not in a notebook's kernel: no saved notebook has a warning.
 matplotlib.get_configdir()
 matplotlib.get_cachedir()

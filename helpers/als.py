@@ -35,8 +35,8 @@ def als_iterates(
 ) -> Iterator[Factors]:
     """The factors that ALS starts from, then those after each epoch, without end.
 
-    Each half of an epoch minimises :func:`objective` exactly while the other half's factors stay as
-    they are, so the objective never rises. Some steps of conjugate gradients only come nearer to
+    Each half of an epoch minimises :func:`helpers.factorization.objective` exactly while the other
+    half's factors stay as they are, so the objective never rises. Some steps of conjugate gradients only come nearer to
     that minimum, in single precision, and cost less. All iterates are arrays of their own.
 
     Parameters
@@ -44,10 +44,11 @@ def als_iterates(
     matrix : csr_array of shape (users, items)
         The observed entries, of :func:`helpers.rating_models.residuals`.
     init : (user_factors, item_factors)
-        Of :func:`random_init` or :func:`svd_init`. The first epoch solves for the users anew: only
-        the items' factors matter, unless ``cg_steps`` are given.
+        Of :func:`helpers.factorization.random_init` or :func:`helpers.factorization.svd_init`. The
+        first epoch solves for the users anew: only the items' factors matter, unless ``cg_steps``
+        are given.
     penalty, weighted
-        See :func:`objective`.
+        See :func:`helpers.factorization.objective`.
     cg_steps : int, optional
         How many steps of :func:`helpers.ridge.fast_cg_ridge_rows` each row takes, from its factors
         of the epoch before. Exact solutions by default.
@@ -156,8 +157,8 @@ def joint_als_iterates(
 
     Fixed biases explain what they can before the factors are asked. Here a user's bias is one more
     factor, whose partner is a 1 in each item; an item's bias likewise. Each half of an epoch solves
-    for biases and factors of one side at once. It minimises :func:`objective` of what μ and both
-    biases leave, plus λ_U Σ b_u² + λ_I Σ b_i².
+    for biases and factors of one side at once. It minimises
+    :func:`helpers.factorization.objective` of what μ and both biases leave, plus λ_U Σ b_u² + λ_I Σ b_i².
 
     Parameters
     ----------

@@ -53,9 +53,9 @@ def sgd_iterates(
     Parameters
     ----------
     matrix, init
-        As of :func:`als_iterates`.
+        As of :func:`helpers.als.als_iterates`.
     penalty : float
-        λ of the weighted penalty of :func:`objective`.
+        λ of the weighted penalty of :func:`helpers.factorization.objective`.
     rng : Generator
         Draws a new order of the ratings for each epoch.
     learning_rate : float
@@ -102,7 +102,7 @@ def fit_sgd(
 ) -> Fit:
     """Factors by stochastic gradient descent, with early stopping.
 
-    Parameters and errors as of :func:`fit_als` and :func:`sgd_iterates`; the penalty is the
+    Parameters and errors as of :func:`helpers.als.fit_als` and :func:`sgd_iterates`; the penalty is the
     weighted one.
     """
     matrix = residuals(train, baseline)

@@ -49,7 +49,6 @@ def records():
             "penalty": penalty,
             "training": 0.9 - 0.02 * k,
             "validation": 1 + 0.01 * k * (0.3 - penalty) - 0.05 * (k == 2),
-            "test": 1.01,
             "singular_values": np.sort(rng.random(k))[::-1].tolist(),
             "predicted": rng.uniform(3, 5, 7).tolist(),
         }

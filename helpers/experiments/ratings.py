@@ -28,18 +28,17 @@ STRENGTHS = {  # λ to choose from, for each weighting of the penalty
 def ratings_grid() -> dict:
     """ALS on generated ratings for each number of factors and penalty, with the errors of each."""
     ratings, _ = generate_ratings(np.random.default_rng(0))
-    parts = hold_out(prune(ratings, MORE_THAN)[0], np.random.default_rng(0))
+    train, validation, _ = hold_out(prune(ratings, MORE_THAN)[0], np.random.default_rng(0))
     return {
         "configuration": {"seed": 0, "more_than": MORE_THAN, "ratings": len(ratings.stars)},
         "data": {"stars": hashlib.sha256(ratings.stars.tobytes()).hexdigest()},
-        "results": grid_of_fits(*parts, GRID_KS, GRID_PENALTIES),
+        "results": grid_of_fits(train, validation, GRID_KS, GRID_PENALTIES),
     }
 
 
 def grid_of_fits(
     train: Ratings,
     validation: Ratings,
-    test: Ratings,
     ks: Sequence[int],
     penalties: Sequence[float],
 ) -> list[dict]:
@@ -48,7 +47,7 @@ def grid_of_fits(
     Returns
     -------
     list of dict
-        ``k``, ``penalty``, RMSE of ``training``, ``validation`` and ``test`` ratings,
+        ``k``, ``penalty``, RMSE of ``training`` and ``validation`` ratings,
         ``singular_values`` of Q Pᵀ, and ``predicted`` stars of the user whom
         :func:`helpers.ratings.user_with` finds: first of the training ratings, then of
         the validation ratings.
@@ -59,11 +58,11 @@ def grid_of_fits(
     items = np.concatenate([train.items[shown[0]], validation.items[shown[1]]])
     records = []
     for k, penalty, model in search_als(train, baseline, ks, penalties):
-        errors = (rmse(model, part) for part in (train, validation, test))
+        errors = (rmse(model, part) for part in (train, validation))
         predicted = predict(model, np.full(len(items), user), items)
         records.append(
             {"k": k, "penalty": penalty}
-            | dict(zip(("training", "validation", "test"), errors, strict=True))
+            | dict(zip(("training", "validation"), errors, strict=True))
             | {"singular_values": principal_axes(model)[1].round(2).tolist()}
             | {"predicted": predicted.round(3).tolist()}
         )
