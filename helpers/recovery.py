@@ -56,6 +56,23 @@ def unseen_error(products: np.ndarray, truth: np.ndarray, observed: np.ndarray) 
     return np.linalg.norm(off, axis=-1) / np.linalg.norm(truth[unseen])
 
 
+def spread(table: np.ndarray) -> np.ndarray:
+    """Median, least and greatest of each row.
+
+    Parameters
+    ----------
+    table : ndarray of shape (S, R)
+        NaN is left out.
+
+    Returns
+    -------
+    ndarray of shape (3, S)
+        NaN where a row has nothing else.
+    """
+    kept = ([value for value in row if not np.isnan(value)] or [np.nan] for row in table)
+    return np.array([np.quantile(row, (0.5, 0, 1)) for row in kept]).T
+
+
 def recovery_curve(descent: Descent, truth: np.ndarray, observed: np.ndarray) -> RecoveryCurve:
     """Error, spectrum, effective rank and nuclear norm along a path.
 

@@ -234,7 +234,7 @@ def test_wrong_steps(rectangular):
         ((one_after_the_other,), "after factor 1 has moved"),
         ((lambda f, o, s: right_step(f, o, s)[:2],), "should return 3 factors"),
         ((lambda f, o, s: [w.T for w in right_step(f, o, s)],), "rows and columns are swapped"),
-        ((with_zeros,), "of what it should, and aside"),
+        ((with_zeros,), "it goes aside"),
     ]
     told_apart(cases, checks.check_gradient_step, *rectangular)
 
@@ -312,11 +312,11 @@ def test_wrong_choices(search):
     everywhere = float(np.linalg.norm(W - truth) / np.linalg.norm(truth))
     told_apart(
         [
-            (((3 - depth, scale, step), error), "The depth of your choice"),
-            (((depth, 10 * scale, step), error), "The scale of your choice"),
-            (((depth, scale, int(path.steps[-1])), error), "is the last one"),
+            (((3 - depth, scale, step), error), "the depth of your choice"),
+            (((depth, 10 * scale, step), error), "the scale of your choice"),
+            (((depth, scale, int(path.steps[-1])), error), "the last one"),
             (((depth, scale, at), error), "the number of the record"),
-            (((depth, scale, step + 1.5), error), "No record was made"),
+            (((depth, scale, step + 1.5), error), "no record was made"),
             (((depth, scale, int(path.steps[at - 1])), error), "not the least of this descent"),
             (((depth, scale, step), everywhere), "over all entries"),
             (((depth, scale, step), 2 * error), "not that of your choice"),

@@ -245,7 +245,7 @@ def test_sums_of_two_shapes_are_judged_with_their_errors(capsys):
             ((sums, 1 - share, least, error), "isn't the share"),
             ((sums, share, over.mean(), error), "not of its square"),
             ((sums, share, least * 60, error), "closest image"),
-            ((sums, share, least, 1e9), "error = 1e+09"),
+            ((sums, share, least, 1e9), "error is 1e+09"),
             ((sums, share, least, of_clipped), "of clipped sums"),
             ((sums, share, least, error * 3072), "summed"),
             ((sums, share, least, error**0.5), "root"),

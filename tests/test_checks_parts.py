@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.checks.parts import WrongAnswer, check_array, passed, require
+from helpers.checks.parts import WrongAnswer, check_array, passed, require, require_right
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,35 @@ def test_wrong_answers_are_told_apart(answer, words):
 def test_square_arrays_are_not_said_to_be_swapped():
     with pytest.raises(WrongAnswer, match=r"it has \(2, 2\)\.$"):
         check_array("x", np.ones((2, 2)), (3, 3))
+
+
+def test_a_right_answer_comes_back_as_an_array_and_costs_no_mistakes():
+    def never():
+        raise RuntimeError
+
+    found = require_right("x", torch.ones(2), [1, 1 + 1e-9], never, "wrong")
+    assert found.dtype == np.float64
+    assert found.tolist() == [1, 1]
+    # a usual mistake that happens to be right is right
+    require_right("x", 2.0, 2, {"doubled": 2.0}, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (4, "x is 4: squared"),
+        (4.03, "x is 4.03: squared"),
+        (3, "x is 3: neither"),
+        ([2], "should have the shape ()"),
+        (np.nan, "NaN"),
+    ],
+)
+def test_a_wrong_number_is_named_with_the_first_mistake_that_leads_to_it(answer, words):
+    mistakes = {"of another shape": [4.0], "squared": 4, "squared again": 4}
+    for given in (mistakes, lambda: mistakes):
+        with pytest.raises(WrongAnswer) as caught:
+            require_right("x", answer, 2, given, "neither", rtol=0.01)
+        assert words in str(caught.value)
 
 
 def test_a_condition_and_its_message(capsys):

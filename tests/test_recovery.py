@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.deep_factorization import balanced_factors, gaussian_factors, gradient_descent
-from helpers.recovery import recovery_curve, singular_order, truncate, unseen_error
+from helpers.recovery import recovery_curve, singular_order, spread, truncate, unseen_error
 from helpers.spectrum import effective_rank
 from tests.made_matrices import problem
 
@@ -88,3 +88,9 @@ def test_positive_determinant_sends_norms_up_and_the_effective_rank_down(depth):
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call(np.random.default_rng(0))
+
+
+def test_spread_leaves_nan_out_and_keeps_rows_without_anything():
+    found = spread(np.array([[3, 1, 2, np.nan], [np.nan] * 4]))
+    assert found[:, 0].tolist() == [2, 1, 3]
+    assert np.isnan(found[:, 1]).all()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.checks.parts import check_array, passed, require
+from helpers.checks.parts import check_array, passed, require, require_right
 from helpers.deep_factorization import (
     Descent,
     balanced_factors,
@@ -34,28 +34,21 @@ def check_norm_and_rank(
     for x in XS:
         values = np.linalg.svd(np.array([[x, 1], [1, 0]]), compute_uv=False)
         norm = check_array(f"nuclear_norm({x:g})", nuclear_norm(x), ()).item()
-        words = f"nuclear_norm({x:g}) gives {norm:.3f}"
-        require(norm >= np.linalg.norm(values) - 1e-9, f"{words}, below the Frobenius norm.")
-        require(
-            not np.isclose(norm, values.sum() ** 2) or np.isclose(norm, values.sum()),
-            f"{words}, the square of what was asked for.",
-        )
-        require(
-            np.isclose(norm, values.sum()),
-            f"{words}, not the sum of the two singular values. (σ₁ + σ₂)² = σ₁² + σ₂² + 2 σ₁σ₂.",
-        )
+        words = f"nuclear_norm({x:g}) is {norm:.3f}, below the Frobenius norm."
+        require(norm >= np.linalg.norm(values) - 1e-9, words)
+        mistakes = {"the square of what was asked for.": values.sum() ** 2}
+        words = "not the sum of the two singular values. (σ₁ + σ₂)² = σ₁² + σ₂² + 2 σ₁σ₂."
+        require_right(f"nuclear_norm({x:g})", norm, values.sum(), mistakes, words)
         rank = check_array(f"rank_measure({x:g})", rank_measure(x), ()).item()
-        words = f"rank_measure({x:g}) gives {rank:.3f}"
-        require(1 <= rank <= 2 + 1e-9, f"{words}; with two singular values it lies from 1 to 2.")
-        squares = np.isclose(rank, effective_rank(values**2)) and x not in (0.0,)
-        require(
-            not squares or np.isclose(rank, effective_rank(values)),
-            f"{words}: singular values are divided by their sum, not squared first.",
-        )
-        require(
-            np.isclose(rank, effective_rank(values)),
-            f"{words}: it is exp of the entropy (natural logarithm) of the singular values' shares.",
-        )
+        words = f"rank_measure({x:g}) is {rank:.3f}; with two singular values it lies from 1 to 2."
+        require(1 <= rank <= 2 + 1e-9, words)
+        mistakes = {
+            "singular values are divided by their sum, not squared first.": effective_rank(
+                values**2
+            )
+        }
+        words = "it is exp of the entropy (natural logarithm) of the singular values' shares."
+        require_right(f"rank_measure({x:g})", rank, effective_rank(values), mistakes, words)
     passed(
         f"norm {nuclear_norm(0.0):.2f} at x = 0 and {nuclear_norm(30.0):.2f} at 30; "
         f"effective rank {rank_measure(0.0):.2f} and {rank_measure(30.0):.2f}"
@@ -146,23 +139,18 @@ def check_predicted_steps(
     )
     target, told = np.linalg.norm(truth, 2), []
     for depth in (2, 3):
-        answer = check_array(f"predicted[{depth}]", predicted[depth], ()).item()
         factors = balanced_factors(aligned, depth)
         path = gradient_descent(factors, truth, step_size=step_size[depth], spacing=1 + 1e-9)
         largest = np.linalg.norm(path.products, 2, axis=(1, 2))
         measured = int(path.steps[np.argmax(largest >= target / 2)])
-        words = f"predicted[{depth}] is {answer:.3g}"
-        time = measured * step_size[depth]
-        require(
-            not np.isclose(answer, time, rtol=0.05),
-            f"{words}: that is a time; a step takes step_size[{depth}] of it.",
-        )
+        mistakes = {
+            f"that is a time; a step takes step_size[{depth}] of it.": measured * step_size[depth]
+        }
         for factor, reason in ((2, "twice"), (0.5, "half"), (0.1, "a tenth of"), (10, "ten times")):
-            require(
-                not np.isclose(answer, factor * measured, rtol=0.05),
-                f"{words}, {reason} what descent takes. Check N, and the step size of the exercise.",
-            )
-        require(np.isclose(answer, measured, rtol=0.05), f"{words}; descent takes another number.")
+            words = f"{reason} what descent takes. Check N, and the step size of the exercise."
+            mistakes[words] = factor * measured
+        name, words = f"predicted[{depth}]", "descent takes another number."
+        answer = require_right(name, predicted[depth], measured, mistakes, words, rtol=0.05)
         told.append(f"depth {depth}: predicted {answer:.0f}, descended {measured}")
     passed("; ".join(told))
 
@@ -221,37 +209,23 @@ def check_choice(
     )
     depth, scale, path, at = best
     for name, mine, right in zip(("depth", "scale"), choice, (depth, scale), strict=False):
-        require(
-            np.isclose(mine, right),
-            f"The {name} of your choice is {mine:g}: another one has a smaller squared error on `held`.",
-        )
-    step = int(path.steps[at])
-    require(
-        choice[2] != path.steps[-1] or choice[2] == step,
-        "The step of your choice is the last one. Was the error on `held` not smaller before?",
-    )
-    require(
-        choice[2] != at or at == step,
-        "The step of your choice is the number of the record; asked for is the step: path.steps.",
-    )
-    require(
-        choice[2] in path.steps,
-        f"No record was made at step {choice[2]}: choose among path.steps, with tolerance=1e-3, seed 5.",
-    )
-    require(
-        choice[2] == step,
-        f"At step {choice[2]} the squared error on `held` is not the least of this descent.",
-    )
+        words = "another one has a smaller squared error on `held`."
+        require_right(f"the {name} of your choice", mine, right, {}, words)
+    step, last = int(path.steps[at]), path.steps[-1]
+    words = "no record was made there: choose among path.steps, with tolerance=1e-3, seed 5."
+    if choice[2] in path.steps:
+        words = "the squared error on `held` is not the least of this descent there."
+    mistakes = {
+        "the last one. Was the error on `held` not smaller before?": last,
+        "the number of the record; asked for is the step: path.steps.": at,
+    }
+    require_right("the step of your choice", choice[2], step, mistakes, words, 0, 0)
     W = path.products[at]
-    found, answer = float(unseen_error(W, truth, noisy)), check_array("error", error, ()).item()
-    require(
-        not np.isclose(answer, np.linalg.norm(W - truth) / np.linalg.norm(truth), rtol=1e-3),
-        f"error is {answer:.3f}: that is over all entries; asked for is that over the unseen ones.",
-    )
-    require(
-        np.isclose(answer, found, rtol=0.01),
-        f"error is {answer:.3f}, not that of your choice on unseen entries, against `truth`.",
-    )
+    found = float(unseen_error(W, truth, noisy))
+    whole = np.linalg.norm(W - truth) / np.linalg.norm(truth)
+    mistakes = {"that is over all entries; asked for is that over the unseen ones.": whole}
+    words = "not that of your choice on unseen entries, against `truth`."
+    answer = require_right("error", error, found, mistakes, words, rtol=0.01)
     passed(f"depth {depth}, scale {scale:g}, step {step}: error {answer:.3f}, here {found:.3f}")
 
 
@@ -290,26 +264,20 @@ def check_gradient_step(
     for j, (old, new, gradient) in enumerate(zip(before, after, gradients, strict=True), 1):
         change = (old - new) / size
         require(change.any(), f"step leaves factor {j} as it was.")
-        require(
-            not np.allclose(change, -gradient), f"Factor {j} goes against descent: the loss rises."
-        )
-        require(
-            not np.allclose(change, 2 * gradient),
-            f"Factor {j} moves by twice the gradient: the loss of the chapter has the factor ½.",
-        )
-        right = np.allclose(change, gradient)
         ahead = [*after[: j - 1], *before[j - 1 :]] if j == 2 else before
         late = factor_gradients(ahead, loss_gradient(multiply(ahead), observed))[j - 1]
-        require(
-            right or not np.allclose(change, late),
-            f"Factor {j} takes its gradient after factor 1 has moved; all are taken at the old factors.",
-        )
+        mistakes = {
+            "it goes against descent: the loss rises.": -gradient,
+            "twice the gradient: the loss of the chapter has the factor ½.": 2 * gradient,
+            "its gradient is taken after factor 1 has moved; all are taken at the old factors.": late,
+        }
         share = np.sum(change * gradient) / np.sum(gradient**2)
-        require(
-            right,
-            f"Factor {j} moves along the gradient by {share:.2f} of what it should, and aside: does it stand "
-            "between the right products, on the right sides, and does the loss count seen entries alone?",
+        words = (
+            f"along the gradient it is {share:.2f} of what it should be, and it goes aside: does it "
+            "stand between the right products, on the right sides, and does the loss count seen "
+            "entries alone?"
         )
+        require_right(f"the move of factor {j}", change, gradient, mistakes, words)
     told = [
         f"{np.linalg.norm(old - new) / size:.4f}" for old, new in zip(before, after, strict=True)
     ]

@@ -12,7 +12,13 @@ from sklearn.linear_model import LinearRegression
 
 from helpers import irmae, shapes
 from helpers.autoencoder import encode_images, reconstruct_images
-from helpers.checks.parts import WrongAnswer, check_array, passed, require
+from helpers.checks.parts import (
+    WrongAnswer,
+    check_array,
+    passed,
+    require,
+    require_right,
+)
 from helpers.configurations import ShapeConfiguration, TrainingOptions
 from helpers.spectrum import effective_rank, rank_above
 from helpers.training import seeded, train
@@ -50,24 +56,19 @@ def check_folded(folded: Callable[[Sequence[torch.nn.Linear]], tuple]) -> None:
         for matrix, bias in zip(matrices, biases, strict=True):
             wanted_W, wanted_b = matrix @ wanted_W, matrix @ wanted_b + bias
         backwards = np.linalg.multi_dot([np.eye(32), *matrices, np.eye(32)])
-        right = np.allclose(W, wanted_W, atol=1e-7)
-        require(right or not np.allclose(W, backwards), "W is multiplied in the wrong order.")
-        require(
-            right or not np.allclose(W, wanted_W.T),
-            "W is transposed: a code x is a column, and W x the result.",
-        )
-        require(right, f"For {count} layers W isn't the product of their matrices.")
-        right = np.allclose(b, wanted_b, atol=1e-7)
-        require(right or np.abs(b).max() > 0, "b is zero: the biases were left out.")
-        require(
-            right or not np.allclose(b, sum(biases)),
-            "b is the sum of the biases; each is multiplied by the layers that follow it.",
-        )
-        require(
-            right or not np.allclose(b, biases[-1]),
-            "b is the last bias alone; those before it pass through the layers that follow.",
-        )
-        require(right, f"For {count} layers b isn't what the layers make of zero.")
+        mistakes = {
+            "multiplied in the wrong order.": backwards,
+            "transposed: a code x is a column, and W x the result.": wanted_W.T,
+        }
+        words = f"for {count} layers it isn't the product of their matrices."
+        require_right("W", W, wanted_W, mistakes, words, atol=1e-7)
+        mistakes = {
+            "zero: the biases were left out.": np.zeros(32),
+            "the sum of the biases; each is multiplied by the layers that follow it.": sum(biases),
+            "the last bias alone; those before it pass through the layers that follow.": biases[-1],
+        }
+        words = f"for {count} layers it isn't what the layers make of zero."
+        require_right("b", b, wanted_b, mistakes, words, atol=1e-7)
     passed(f"b begins with {b[0]:.4f}, and what four layers make of zero with {wanted_b[0]:.4f}")
 
 
@@ -87,26 +88,18 @@ def check_deviations(values: ArrayLike, threshold: float, higher: str, codes: np
     WrongAnswer
         If a value, the threshold or the choice is wrong; it says which, and in what.
     """
-    values = check_array("values", values, (codes.shape[1],))
     centred = codes - codes.mean(axis=0, dtype=np.float64)
     wanted = np.linalg.svd(centred, compute_uv=False)
+    mistakes = {
+        "those of codes that were not centred.": np.linalg.svd(codes, compute_uv=False),
+        "squared: those of the covariance, times N.": wanted**2,
+        "those of the covariance; asked for are those of the centred codes.": wanted**2
+        / len(codes),
+        "divided by √N; the matrix itself, please.": wanted / len(codes) ** 0.5,
+    }
+    words = "not the singular values of the centred codes, falling."
     near = {"rtol": 1e-3, "atol": 1e-4 * wanted[0]}
-    right = np.allclose(values, wanted, **near)
-    raw = np.linalg.svd(codes, compute_uv=False)
-    require(right or not np.allclose(values, raw, **near), "values are of codes not centred.")
-    require(
-        right or not np.allclose(values, wanted**2, rtol=1e-3),
-        "values are squared: those of the covariance, times N.",
-    )
-    require(
-        right or not np.allclose(values, wanted**2 / len(codes), rtol=1e-3),
-        "values are those of the covariance; asked for are those of the centred codes.",
-    )
-    require(
-        right or not np.allclose(values, wanted / len(codes) ** 0.5, rtol=1e-3),
-        "values are divided by √N; the matrix itself, please.",
-    )
-    require(right, "values aren't the singular values of the centred codes, falling.")
+    values = require_right("values", values, wanted, mistakes, words, **near)
     threshold = check_array("threshold", threshold, ()).item()
     require(threshold != 0.01, "threshold: 1 % of a variance isn't 1 % of a deviation.")
     require(not np.isclose(threshold, 1e-4), "threshold was squared; which way round is it?")
@@ -141,39 +134,44 @@ def check_distance(
     mask = shapes.all_masks("corner")[1, 3, 8, 8]
     mixed = 1.3 * images.mean(axis=0) + 0.1 * rng.normal(size=(3, 32, 32)) + 0.3 * mask
     for image in (mixed, mixed - 2 * mask, mixed + 2 * mask):
-        found = check_array("best_colour(…)", best_colour(image, mask), (3,))
-        inside = image[:, mask]
-        wanted = inside.mean(axis=1).clip(0, 1)
-        right = np.allclose(found, wanted, atol=1e-4)
-        usual = (
-            (inside.mean(axis=1), "isn't kept within [0, 1]."),
-            (
-                image.mean(axis=(1, 2)),
-                "is the mean over the whole image; only the mask is coloured.",
-            ),
-            ((image * mask).mean(axis=(1, 2)), "counts the pixels beside the mask as zeros."),
-            (np.median(inside, axis=1).clip(0, 1), "is a median: that is best for |x − s|."),
-            (inside.max(axis=1).clip(0, 1), "is the brightest value under the mask."),
-        )
-        for wrong, words in usual:
-            require(right or not np.allclose(found, wrong, atol=1e-4), f"best_colour {words}")
-        require(right, "best_colour isn't the colour that comes closest on an image of the check.")
-        off = (image - wanted[:, None, None] * mask) ** 2
-        relative = off.sum() / (image**2).sum()
-        given = check_array("distance(…)", distance(image, mask), ()).item()
-        right = np.isclose(given, relative, rtol=1e-4)
-        shape = (wanted**2).sum() * mask.sum()
-        usual = (
-            (relative**0.5, "is the root of what is asked for."),
-            (off.sum(), "is not divided by ‖x‖²."),
-            (off.mean(), "is a mean over pixels, not divided by ‖x‖²."),
-            (off.sum() / shape if shape else np.nan, "is divided by ‖s‖² instead of ‖x‖²."),
-            (off[:, mask].sum() / (image**2).sum(), "leaves out what lies beside the mask."),
-        )
-        for wrong, words in usual:
-            require(right or not np.isclose(given, wrong, rtol=1e-4), f"distance {words}")
-        require(right, "distance isn't ‖x − s‖² / ‖x‖² on an image of the check.")
+        colour = _right_colour(best_colour(image, mask), image[:, mask], image, mask)
+        given, relative = _right_distance(distance(image, mask), image, mask, colour)
     passed(f"distance {given:.4f} and {relative:.4f} on the last image")
+
+
+def _right_colour(
+    found: ArrayLike, inside: np.ndarray, image: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """The best colour, shape (3,), if that was found; ``inside`` holds the image under the mask."""
+    right = inside.mean(axis=1).clip(0, 1)
+    mistakes = {
+        "it isn't kept within [0, 1].": inside.mean(axis=1),
+        "it is the mean over the whole image; only the mask is coloured.": image.mean(axis=(1, 2)),
+        "it counts the pixels beside the mask as zeros.": (image * mask).mean(axis=(1, 2)),
+        "it is a median: that is best for |x − s|.": np.median(inside, axis=1).clip(0, 1),
+        "it is the brightest value under the mask.": inside.max(axis=1).clip(0, 1),
+    }
+    words = "it isn't the colour that comes closest on an image of the check."
+    require_right("best_colour(…)", found, right, mistakes, words, rtol=1e-5, atol=1e-4)
+    return right
+
+
+def _right_distance(
+    given: ArrayLike, image: np.ndarray, mask: np.ndarray, colour: np.ndarray
+) -> tuple[float, float]:
+    """The relative distance as given and as it is, if they agree."""
+    off, energy = (image - colour[:, None, None] * mask) ** 2, (image**2).sum()
+    right = off.sum() / energy
+    shape = (colour**2).sum() * mask.sum()
+    mistakes = {
+        "it is the root of what is asked for.": right**0.5,
+        "it is not divided by ‖x‖².": off.sum(),
+        "it is a mean over pixels, not divided by ‖x‖².": off.mean(),
+        "it is divided by ‖s‖² instead of ‖x‖².": off.sum() / shape if shape else np.nan,
+        "it leaves out what lies beside the mask.": off[:, mask].sum() / energy,
+    }
+    words = "it isn't ‖x − s‖² / ‖x‖² on an image of the check."
+    return require_right("distance(…)", given, right, mistakes, words, rtol=1e-4).item(), right
 
 
 def check_ranks(
@@ -271,80 +269,51 @@ def check_two_shapes(
     WrongAnswer
         If images or a number are wrong; it says which, and in what.
     """
-    count = len(sums)
-    sums = check_array("sums", sums, (count, 3, 32, 32))
-    wanted_sums = two_shapes(seed, count, (0, 1))
-    right = np.allclose(sums, wanted_sums)
-    require(
-        right or not np.allclose(sums, np.clip(wanted_sums, 0, 1)),
-        "sums were clipped at 1; the exercise is about what lies above.",
-    )
-    require(
-        right or not np.allclose(sums, wanted_sums / 2),
-        "sums are means of the two images: add them, no more.",
-    )
-    require(
-        right or not np.allclose(sums, two_shapes(seed, count, (1, 0))),
-        "The squares were drawn first; the circles come first.",
-    )
-    require(
-        right or not np.allclose(sums, two_shapes(seed, count, (None, None))),
-        "The kinds were drawn at random: each image needs a circle and a square.",
-    )
-    require(
-        right,
-        "sums are not what this rng draws when it is new: run its cell again, then draw once.",
-    )
-    share, least, error = (
-        check_array(name, value, ()).item()
-        for name, value in (("share", share), ("least", least), ("error", error))
-    )
-    over = sums > 1
-    wanted = over.any(axis=(1, 2, 3)).mean()
-    require(
-        not np.isclose(share, over.mean()),
-        f"share = {share:.4f} is a share of all values; asked for is the share of images.",
-    )
-    require(
-        np.isclose(share, wanted),
-        f"share = {share:.4f} isn't the share of images that have a value above 1.",
-    )
-    excess = np.maximum(sums - 1, 0)
-    require(
-        not np.isclose(least, excess.mean()),
-        f"least = {least:.2e} is the mean of what lies above 1, not of its square.",
-    )
-    require(
-        np.isclose(least, (excess**2).mean(), rtol=1e-4),
-        f"least = {least:.2e} isn't what the closest image with values up to 1 leaves, as a mean.",
-    )
-    clipped = np.clip(sums, 0, 1)
-    of_clipped = reconstruct(model, clipped)
-    own = ((sums - reconstruct(model, sums)) ** 2).mean()
-    right = np.isclose(error, own, rtol=1e-4)  # clipping may hardly matter to a model
-    require(
-        right
-        or not any(
-            np.isclose(error, ((base - of_clipped) ** 2).mean(), rtol=1e-4)
-            for base in (sums, clipped)
-        ),
-        f"error = {error:.4f} is the error of clipped sums; show the model sums as they are.",
-    )
-    require(
-        not np.isclose(error, own * sums[0].size, rtol=1e-3),
-        f"error = {error:.4g} is summed over pixels: take the mean over all of them.",
-    )
-    require(
-        not np.isclose(error, own**0.5, rtol=1e-3),
-        f"error = {error:.4g} is the root of the mean squared error.",
-    )
-    require(
-        right,
-        f"error = {error:.4g} isn't the mean squared difference of sums and their reconstruction.",
-    )
+    sums = _right_sums(sums, seed)
+    over, excess = sums > 1, np.maximum(sums - 1, 0)
+    by_image = over.any(axis=(1, 2, 3)).mean()
+    mistakes = {"this is a share of all values; asked for is the share of images.": over.mean()}
+    words = "this isn't the share of images that have a value above 1."
+    share = require_right("share", share, by_image, mistakes, words)
+    mistakes = {"this is the mean of what lies above 1, not of its square.": excess.mean()}
+    words = "this isn't what the closest image with values up to 1 leaves, as a mean."
+    least = require_right("least", least, (excess**2).mean(), mistakes, words, rtol=1e-4, atol=0)
+    error, own = _right_error(error, sums, model)
     passed(
-        f"share {share:.3f} and {wanted:.3f}, error {error:.4f} and {own:.4f}, least {least:.1e}"
+        f"share {share:.3f} and {by_image:.3f}, error {error:.4f} and {own:.4f}, least {least:.1e}"
     )
+
+
+def _right_sums(sums: ArrayLike, seed: int) -> np.ndarray:
+    """The sums, shape (N, 3, 32, 32), if they are a circle plus a square each."""
+    count = len(sums)
+    right = two_shapes(seed, count, (0, 1))
+    mistakes = {
+        "they were clipped at 1; the exercise is about what lies above.": right.clip(0, 1),
+        "they are means of the two images: add them, no more.": right / 2,
+        "the squares were drawn first; the circles come first.": two_shapes(seed, count, (1, 0)),
+        "the kinds were drawn at random: each image needs a circle and a square.": two_shapes(
+            seed, count, (None, None)
+        ),
+    }
+    words = "not what this rng draws when it is new: run its cell again, then draw once."
+    return require_right("sums", sums, right, mistakes, words)
+
+
+def _right_error(error: ArrayLike, sums: np.ndarray, model: torch.nn.Module) -> tuple[float, float]:
+    """The model's mean squared error on the sums, as given and as it is, if they agree."""
+    right = ((sums - reconstruct(model, sums)) ** 2).mean()
+    clipped = sums.clip(0, 1)
+    of_clipped = reconstruct(model, clipped)
+    near = {"rtol": 1e-4, "atol": 0}  # clipping may hardly matter to a model
+    mistakes = {
+        "the model saw clipped sums; show it sums as they are.": ((sums - of_clipped) ** 2).mean(),
+        "this is the error of clipped sums.": ((clipped - of_clipped) ** 2).mean(),
+        "this is summed over pixels: take the mean over all of them.": right * sums[0].size,
+        "this is the root of the mean squared error.": right**0.5,
+    }
+    words = "this isn't the mean squared difference of sums and their reconstruction."
+    return require_right("error", error, right, mistakes, words, **near).item(), right
 
 
 def two_shapes(seed: int, count: int, kinds: Sequence[int | None]) -> np.ndarray:
@@ -387,22 +356,22 @@ def check_readable(
     made[1000:, 4:] *= 20
     factor = made[:, 0] + made[:, 2] + rng.normal(size=2000)
     first, second = slice(0, 1000), slice(1000, 2000)
-    mistakes = (
-        (second, first, first, "was fitted on the other half."),
-        (first, first, first, "is the score on the images that it was fitted on."),
-        (slice(None), first, second, "saw all codes when the components were found: a leak."),
-        (slice(None), slice(None), second, "was fitted on all codes, the judged ones included."),
-    )
-    found = check_array("readable(…, 3)", readable(made, factor, 3), ()).item()
-    words = f"On made codes readable gives {found:.3f}: it "
-    wanted, r = read(made, factor, 3, first, first, second)
-    for pca_on, fit_on, judged, message in mistakes:
-        score, _ = read(made, factor, 3, pca_on, fit_on, judged)
-        require(not np.isclose(found, score, rtol=1e-5), words + message)
-    require(not np.isclose(found, r, rtol=1e-5), words + "is the correlation r, not R².")
-    every, _ = read(made, factor, 8, first, first, second)
-    require(not np.isclose(found, every, rtol=1e-5), words + "reads all components, not k.")
-    require(np.isclose(found, wanted, rtol=1e-5), words + "isn't R² on the second thousand.")
+    rows = {
+        "it was fitted on the other half.": (second, first, first),
+        "it is the score on the images that it was fitted on.": (first, first, first),
+        "it saw all codes when the components were found: a leak.": (slice(None), first, second),
+        "it was fitted on all codes, the judged ones included.": (
+            slice(None),
+            slice(None),
+            second,
+        ),
+    }
+    right, r = read(made, factor, 3, first, first, second)
+    mistakes = {words: read(made, factor, 3, *of)[0] for words, of in rows.items()}
+    mistakes["it is the correlation r, not R²."] = r
+    mistakes["it reads all components, not k."] = read(made, factor, 8, first, first, second)[0]
+    words = "it isn't R² on the second thousand."
+    require_right("readable(made codes, …, 3)", readable(made, factor, 3), right, mistakes, words)
     pairs = {}
     for name, values in factors.items():
         own = check_array(f"readable of {name}", readable(codes, values, 7), ()).item()

@@ -1,5 +1,7 @@
 """What the checks of exercises are made of: say what is wrong, and print both numbers when all is well."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -61,6 +63,53 @@ def check_array(name: str, answer: ArrayLike, shape: tuple[int, ...]) -> np.ndar
     )
     require(bool(np.isfinite(array).all()), f"{name} holds NaN or infinity.")
     return array
+
+
+def require_right(
+    name: str,
+    answer: ArrayLike,
+    right: ArrayLike,
+    mistakes: Mapping[str, ArrayLike] | Callable[[], Mapping[str, ArrayLike]],
+    otherwise: str,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+) -> np.ndarray:
+    """An answer as an array, if it agrees with the right one; else the usual mistake behind it is named.
+
+    Parameters
+    ----------
+    name : str
+        What the exercise calls the answer.
+    answer, right : array_like
+        Of one shape.
+    mistakes : mapping from words to array_like, or a function without arguments that returns it
+        What usual mistakes lead to. The first that agrees with a wrong answer gives the words.
+        A function is called only if the answer is wrong.
+    otherwise : str
+        The words for every other wrong answer.
+    rtol, atol : float
+        Tolerances, as in :func:`numpy.isclose`.
+
+    Returns
+    -------
+    ndarray of float64, with the shape of ``right``
+
+    Raises
+    ------
+    WrongAnswer
+        If the answer is wrong, or no array of this shape.
+    """
+    array = check_array(name, answer, np.shape(right))
+    if np.allclose(array, right, rtol, atol):
+        return array
+    usual = mistakes() if callable(mistakes) else mistakes
+    alike = (
+        words
+        for words, wrong in usual.items()
+        if np.shape(wrong) == array.shape and np.allclose(array, wrong, rtol, atol)
+    )
+    value = f" is {array:.5g}" if array.ndim == 0 else ""
+    raise WrongAnswer(f"{name}{value}: {next(alike, otherwise)}")
 
 
 def passed(message: str) -> None:

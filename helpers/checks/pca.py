@@ -1,12 +1,13 @@
 """Checks of chapter 1's exercises: PCA and SVD."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.neighbors import NearestCentroid
 
-from helpers.checks.parts import check_array, passed, require
+from helpers.checks.parts import check_array, passed, require, require_right
 from helpers.pca import (
     PrincipalComponents,
     covariance,
@@ -44,18 +45,12 @@ def check_whitening(
         off < 1e-2, f"white isn't centred: a column has the mean {off:.2f}. Was the mean taken off?"
     )
     found = white.var(axis=0)
-    require(
-        not np.allclose(found, variances, rtol=1e-2),
-        "The columns of white have the variances of the components: they still must be scaled.",
-    )
-    require(
-        not np.allclose(found, 1 / variances, rtol=1e-2),
-        "The columns have variance 1 / λ: divide by the standard deviation, not by the variance.",
-    )
-    require(
-        np.allclose(found, 1, atol=1e-2),
-        f"The columns should have variance one; theirs goes from {found.min():.3g} to {found.max():.3g}.",
-    )
+    mistakes = {
+        "those of the components: they still must be scaled.": variances,
+        "1 / λ: divide by the standard deviation, not by the variance.": 1 / variances,
+    }
+    words = f"they should be one, and go from {found.min():.3g} to {found.max():.3g}."
+    require_right("variances of the columns", found, np.ones(k), mistakes, words, rtol=1e-2)
     mixed = np.abs(covariance(white) - np.eye(k)).max()
     require(
         mixed < 1e-2, f"Two columns have the covariance {mixed:.2f}: they must be uncorrelated."
@@ -89,13 +84,12 @@ def check_smallest_k(smallest_k: Callable[[np.ndarray, float], int], variances: 
             f"smallest_k should return a whole number; it returns {type(answer).__name__}.",
         )
         right = components_for_share(variances, share)
-        words = f"smallest_k(variances, {share:g}) is {answer}"
-        require(answer != right - 1, f"{words}, one too few: is it a position, counted from 0?")
-        require(answer != right + 1, f"{words}, one too many.")
-        require(
-            answer == right,
-            f"{words}. Add the variances up: their sum reaches the share elsewhere.",
-        )
+        mistakes = {
+            "one too few: is it a position, counted from 0?": right - 1,
+            "one too many.": right + 1,
+        }
+        words = "add the variances up: their sum reaches the share elsewhere."
+        require_right(f"smallest_k(variances, {share:g})", answer, right, mistakes, words, 0, 0)
     exact = smallest_k(np.array([3.0, 1.0]), 0.75)
     require(
         exact == 1,
@@ -232,38 +226,27 @@ def check_denoising(
         fitted = pca_from_covariance(noisy_train[level][:fit_on])
         rest = noisy_train[level][fit_on:], clean[0][fit_on:]
         errors = [denoised_error(fitted, *rest, k) for k in ks]
-        right = ks[int(np.argmin(errors))]
-        words = f"best[{level:g}] is {best[level]}"
-        require(best[level] in ks, f"{words}, which is none of ks.")
+        k = ks[int(np.argmin(errors))]
         own = [denoised_error(fitted, rest[0], rest[0], k) for k in ks]
-        require(
-            best[level] == right or best[level] != ks[int(np.argmin(own))],
-            f"{words}: that has the least error against the *noisy* images; compare with the clean ones.",
-        )
-        require(
-            best[level] == right, f"{words}; on the images kept for choosing another k is better."
-        )
-        answer = check_array(f"test_error[{level:g}]", test_error[level], ()).item()
-        found = denoised_error(fitted, noisy_test[level], clean[1], right)
-        words = f"test_error[{level:g}] is {answer:.5f}"
-        usual = {
-            "the error against the noisy images": denoised_error(
-                fitted, noisy_test[level], noisy_test[level], right
-            ),
-            "the error on the images that chose k, not on test images": min(errors),
-            "what doing nothing leaves": level**2,
+        words = "it has the least error against the *noisy* images; compare with the clean ones."
+        require(best[level] in ks, f"best[{level:g}] is {best[level]}, which is none of ks.")
+        mistakes = {words: ks[int(np.argmin(own))]}
+        words = "on the images that were kept for choosing another k is better."
+        require_right(f"best[{level:g}]", best[level], k, mistakes, words)
+        found = denoised_error(fitted, noisy_test[level], clean[1], k)
+        on_noisy = denoised_error(fitted, noisy_test[level], noisy_test[level], k)
+        mistakes = {
+            "that is the error against the noisy images.": on_noisy,
+            "that is the error on the images that chose k, not on test images.": min(errors),
+            "that is what doing nothing leaves.": level**2,
         }
-        for reason, value in usual.items():
-            require(
-                np.isclose(answer, found, rtol=5e-3) or not np.isclose(answer, value, rtol=2e-3),
-                f"{words}: that is {reason}.",
-            )
-        require(
-            np.isclose(answer, found, rtol=5e-3),
-            f"{words}; with PCA of the first {fit_on:,} noisy images and k = {right} it is another. "
-            "Was PCA fitted once more?",
+        words = (
+            f"with PCA of the first {fit_on:,} noisy images and k = {k} it is another. "
+            "Was PCA fitted once more?"
         )
-        told.append(f"{level:g}: k = {right}, error {answer:.4f} and {found:.4f}")
+        answer = test_error[level]
+        answer = require_right(f"test_error[{level:g}]", answer, found, mistakes, words, 5e-3, 0)
+        told.append(f"{level:g}: k = {k}, error {answer:.4f} and {found:.4f}")
     passed("noise " + "; ".join(told))
 
 
@@ -286,55 +269,54 @@ def check_separation(
     WrongAnswer
         If a number is another one; usual reasons are told apart.
     """
-    groups = [train[0][train[1] == c] for c in np.unique(train[1])]
-    gap = groups[0].mean(axis=0) - groups[1].mean(axis=0)
-    pooled = np.sqrt((groups[0].var(axis=0) + groups[1].var(axis=0)) / 2)
-    right = np.abs(gap) / pooled
-    answer = check_array("separation", separation, right.shape)
-    require((answer >= 0).all(), "separation has negative entries: a distance has no sign.")
-    usual = {
-        "the distance alone: divide it by the spread": np.abs(gap),
-        "divided by the variance, not by its square root": np.abs(gap) / pooled**2,
-        "divided by the deviation of both classes together": np.abs(gap) / train[0].std(axis=0),
-        "squared": right**2,
-        "divided by the sum of the deviations": np.abs(gap) / sum(g.std(axis=0) for g in groups),
-    }
-    for reason, values in usual.items():
-        require(
-            np.allclose(answer, right, rtol=1e-2) or not np.allclose(answer, values, rtol=1e-3),
-            f"separation is {reason}.",
-        )
-    require(
-        np.allclose(answer, right, rtol=1e-2),
-        "separation is another number than the distance of the class means in units of the root of their mean "
-        "variance, on *training* images.",
+    right = _separation(*train)
+    mistakes = partial(_wrong_separations, *train)
+    words = (
+        "not the distance of the class means in units of the root of their mean variance, "
+        "on *training* images."
     )
+    require((np.asarray(separation) >= 0).all(), "separation is negative: a distance has no sign.")
+    answer = require_right("separation", separation, right, mistakes, words, rtol=1e-2)
     at = int(right.argmax())
 
     def accuracy(column: int, of: tuple[np.ndarray, np.ndarray]) -> float:
-        return (
-            NearestCentroid().fit(train[0][:, [column]], train[1]).score(of[0][:, [column]], of[1])
-        )
+        fitted = NearestCentroid().fit(train[0][:, [column]], train[1])
+        return fitted.score(of[0][:, [column]], of[1])
 
-    found = accuracy(at, test), accuracy(0, test)
-    best, first = (
-        check_array(f"accuracy_{n}", a, ()).item()
-        for n, a in zip(("best", "first"), accuracies, strict=True)
-    )
-    require(
-        not (np.isclose(best, found[1]) and np.isclose(first, found[0])) or np.isclose(*found),
-        "The two accuracies are swapped.",
-    )
-    for name, mine, seen, column in (("best", best, found[0], at), ("first", first, found[1], 0)):
-        require(
-            np.isclose(mine, seen, atol=1e-2)
-            or not np.isclose(mine, accuracy(column, train), atol=1e-3),
-            f"accuracy_{name} is that on *training* images.",
-        )
-        require(
-            np.isclose(mine, seen, atol=1e-2),
-            f"accuracy_{name} is {mine:.3f}; with component {column + 1} alone it is another.",
-        )
+    best, first = accuracy(at, test), accuracy(0, test)
+    for name, mine, found, other, column in (
+        ("best", accuracies[0], best, first, at),
+        ("first", accuracies[1], first, best, 0),
+    ):
+        mistakes = {
+            "that is the accuracy of the other component; are the two swapped?": other,
+            "that is the accuracy on *training* images.": accuracy(column, train),
+        }
+        words = f"with component {column + 1} alone it is another."
+        require_right(f"accuracy_{name}", mine, found, mistakes, words, rtol=0, atol=1e-2)
     passed(
-        f"component {at + 1} separates best, {answer[at]:.2f} and {right[at]:.2f}; accuracy {best:.2f} against {first:.2f}"
+        f"component {at + 1} separates best, {answer[at]:.2f} and {right[at]:.2f}; "
+        f"accuracy {accuracies[0]:.2f} against {accuracies[1]:.2f}"
     )
+
+
+def _separation(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Distance of two class means in units of the root of the classes' mean variance, shape (k,)."""
+    groups = [scores[classes == c] for c in np.unique(classes)]
+    gap = groups[0].mean(axis=0) - groups[1].mean(axis=0)
+    return np.abs(gap) / np.sqrt((groups[0].var(axis=0) + groups[1].var(axis=0)) / 2)
+
+
+def _wrong_separations(scores: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """What usual mistakes make of it."""
+    one, other = (scores[classes == c] for c in np.unique(classes))
+    gap = np.abs(one.mean(axis=0) - other.mean(axis=0))
+    return {
+        "that is the distance alone: divide it by the spread.": gap,
+        "divided by the variance, not by its square root.": (
+            gap / ((one.var(axis=0) + other.var(axis=0)) / 2)
+        ),
+        "divided by the deviation of both classes together.": gap / scores.std(axis=0),
+        "squared.": (gap**2) / ((one.var(axis=0) + other.var(axis=0)) / 2),
+        "divided by the sum of the deviations.": gap / (one.std(axis=0) + other.std(axis=0)),
+    }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from scipy.sparse import csr_array
 
-from helpers.checks.parts import check_array, passed, require
+from helpers.checks.parts import check_array, passed, require, require_right
 from helpers.rating_models import RatingModel
 from helpers.ratings import Ratings, prune
 from helpers.recommendation import fold_in, predict_new
@@ -15,21 +15,6 @@ from helpers.ridge import ridge_rows
 EACH_AT_ITS_BEST = (-0.00025, 0.00462)
 AT_THE_BEST_OF_TWO = (0.00271, 0.00683)
 CLOSE = 3e-4  # stars; another processor ends a fit elsewhere
-
-
-def _named(answer: np.ndarray, wrong: Mapping[str, np.ndarray], tolerance: float = 1e-5) -> str:
-    """The first of some usual mistakes that leads to this answer; empty if none does."""
-    for message, value in wrong.items():
-        if np.shape(value) == np.shape(answer) and np.allclose(answer, value, atol=tolerance):
-            return message
-    return ""
-
-
-def _require_close(
-    name: str, answer: np.ndarray, right: np.ndarray, wrong: Mapping[str, np.ndarray], else_: str
-) -> None:
-    good = np.allclose(answer, right, atol=1e-5)
-    require(good, f"{name}: {_named(answer, wrong) or else_}")
 
 
 # ---- 1
@@ -59,7 +44,7 @@ def check_item_means(item_means: np.ndarray, matrix: csr_array) -> None:
     }
     first = int(np.argmax(~np.isclose(answer, right, atol=1e-5)))
     words = f"item {first} has another mean; add up its stored entries, and count them"
-    _require_close("item_means", answer, right, wrong, words)
+    require_right("item_means", answer, right, wrong, words)
     most = int(counts.argmax())
     own = matrix[:, [most]].tocoo().data
     passed(f"item {most}: {answer[most]:.3f}; its {len(own):,} entries have {own.mean():.3f}")
@@ -87,9 +72,7 @@ def check_avalanche(limit: int, users_left: int, ratings: Ratings) -> None:
         "that is how many restaurants are left": left.shape[1],
         "that is how many ratings are left": len(left.stars),
     }
-    _require_close(
-        "users_left", users_left, left.shape[0], wrong, "prune at limit, and count again"
-    )
+    require_right("users_left", users_left, left.shape[0], wrong, "prune at limit, and count again")
     passed(f"more than {limit}: {users_left:,} users; more than {limit + 1}: nobody")
 
 
@@ -133,12 +116,12 @@ def check_als_epoch(als_epoch: Callable) -> None:
         matrix, _solve(matrix.T.tocsr(), _solve(matrix, P, penalty), penalty), penalty
     )
     right = _solve(matrix, P, penalty)
-    _require_close("Q", new_Q, right, by_users, "for some user the gradient of J by q_u isn't 0.")
+    require_right("Q", new_Q, right, by_users, "for some user the gradient of J by q_u isn't 0.")
     turned = matrix.T.tocsr()
     by_items = {words: _solve(turned, right, penalty, how) for how, words in MISTAKES.items()}
     by_items["P came back as it went in; solve for the restaurants, too"] = P
     expected = _solve(turned, right, penalty)
-    _require_close("P", new_P, expected, by_items, "is it solved from the *new* Q?")
+    require_right("P", new_P, expected, by_items, "is it solved from the *new* Q?")
     passed(f"‖Q‖ {np.linalg.norm(new_Q):.4f}; by the course's solver {np.linalg.norm(right):.4f}")
     passed(
         f"‖P‖ {np.linalg.norm(new_P):.4f}; by the course's solver {np.linalg.norm(expected):.4f}"
@@ -204,8 +187,7 @@ def check_third_factor(interval: Sequence[float], unfair: Sequence[float]) -> No
             "another interval. Validation ratings, 40 epochs, no early stopping, the λ of the "
             "question, a new default_rng(0) for each start and each bootstrap?"
         )
-        good = np.allclose(found, right, atol=CLOSE)
-        require(good, f"{name}: {_named(found, wrong, CLOSE) or words}")
+        require_right(name, found, right, wrong, words, atol=CLOSE)
     passed(f"each at its best: three factors win at most {max(-fair[0], 0):.3f} stars")
     passed(f"both at the best of two: three factors lose at least {other[0]:.3f} stars")
 
@@ -260,7 +242,7 @@ def check_bias_epoch(
     }
     answer, right = np.concatenate(found), by()
     words = "after some steps the biases are elsewhere; try a single rating by hand"
-    _require_close("bias_epoch", answer, right, wrong, words)
+    require_right("bias_epoch", answer, right, wrong, words)
     u, i = users[order[-1]], items[order[-1]]
     passed(f"after {len(order)} steps: b_u {found[0][u]:.4f}, b_i {found[1][i]:.4f};")
     passed(f"by the course's loop:  b_u {right[u]:.4f}, b_i {right[sizes[0] + i]:.4f}")
@@ -323,8 +305,7 @@ def check_newcomers(
         "the user's bias is missing": np.sqrt(by("no bias")),
     }
     words = "elsewhere for some m; fold in one user by hand, and compare"
-    good = np.allclose(answer, right, atol=1e-3)
-    require(good, f"errors: {_named(answer, wrong, 1e-4) or words}")
+    require_right("errors", answer, right, wrong, words, atol=1e-3)
     for m in (sizes[0], sizes[-1]):
         passed(
             f"first {m} ratings: {errors[m]:.3f}; by the course's loop {right[list(sizes).index(m)]:.3f}"
@@ -372,7 +353,7 @@ def check_dual(dual: Callable) -> None:
             @ np.linalg.solve(gram + 0.3, y),
             "the system isn't solved, only multiplied": A.T @ ((gram + 0.3 * np.eye(n)) @ y),
         }
-        _require_close("dual", answer, right, wrong, "these are not the ridge coefficients")
+        require_right("dual", answer, right, wrong, "these are not the ridge coefficients")
     A, y = rng.normal(size=(3, 500)), np.ones(3)
     try:  # k equations are all but singular, n are not
         found = dual(A, y, 1e-13)

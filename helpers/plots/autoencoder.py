@@ -139,8 +139,8 @@ def plot_histories(
     Parameters
     ----------
     ours : sequence of float
-        From epoch 0.
-    theirs : mapping from epoch to error
+        From epoch 1.
+    theirs : mapping from epoch, counted from 1, to error
     lines : mapping from name to error
         Drawn as level lines, for comparison.
     """
@@ -151,13 +151,14 @@ def plot_histories(
         height=4.2,
     )
     axes = picture.subplots()
-    axes.semilogy(np.arange(len(ours)), ours, color=BLUE)
+    axes.semilogy(np.arange(1, len(ours) + 1), ours, color=BLUE)
     axes.semilogy(*zip(*theirs.items(), strict=True), color=VERMILLION, ls="", marker="s")
-    axes.text(3.3, ours[3] * 1.12, "ours", color=BLUE, weight="bold")
-    axes.text(0.8, max(theirs.values()), "source", color=VERMILLION, weight="bold")
+    early = min(12, len(ours) - 1)  # between two of their points
+    axes.text(early + 1, ours[early] * 1.09, "ours", color=BLUE, weight="bold")
+    axes.text(1.8, max(theirs.values()), "source", color=VERMILLION, weight="bold")
     for name, error in lines.items():
         axes.axhline(error, color=GREY, ls=":", lw=2)
-        axes.text(0, error * 0.98, name, color=GREY, va="top")
+        axes.text(1, error * 0.98, name, color=GREY, va="top")
     ticks = [0.002, 0.005, 0.01, 0.02, 0.05]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)

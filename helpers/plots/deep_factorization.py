@@ -44,7 +44,7 @@ TALLEST = 8  # singular values drawn one by one
 def plot_matrices(
     truth: np.ndarray, observed: np.ndarray, found: Mapping[str, np.ndarray]
 ) -> Picture:
-    """A matrix, what is seen of it, and its completions, as images.
+    """A matrix and what is seen of it; its completions, and by how much they miss it; as images.
 
     Parameters
     ----------
@@ -55,16 +55,22 @@ def plot_matrices(
         :func:`helpers.recovery.singular_order`: similar ones side by side.
     """
     picture = new_picture(
-        "Matrices as images, red above zero and blue below: the true matrix with its stripes and "
-        "blocks; the entries that are seen, scattered over grey; and what was made of them by "
-        + ", ".join(found)
-        + ".",
-        height=2.5,
+        "Matrices as images, red above zero and blue below. Left: the true matrix with its stripes "
+        "and blocks, and the entries that are seen, scattered over grey. Then what was made of them "
+        f"by {', '.join(found)}; below each, what it lacks to the true matrix.",
+        height=4.9,
     )
-    panels = {"true matrix": truth, "what is seen": observed} | dict(found)
-    for axes, (title, matrix) in zip(picture.subplots(1, len(panels)), panels.items(), strict=True):
-        axes.set_facecolor("#BDBDBD")
-        show_image(axes, matrix, title, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
+    upper = {"true matrix": truth} | dict(found)
+    lower = [observed, *(matrix - truth for matrix in found.values())]
+    titles = ["what is seen", *["less the true matrix"] * len(found)]
+    rows = picture.subplots(2, len(upper))
+    for column, (title, matrix) in enumerate(upper.items()):
+        for axes, shown, words in (
+            (rows[0, column], matrix, title),
+            (rows[1, column], lower[column], titles[column]),
+        ):
+            axes.set_facecolor("#BDBDBD")
+            show_image(axes, shown, words, cmap="RdBu_r", vmin=-2.5, vmax=2.5)
     return picture
 
 
@@ -113,6 +119,8 @@ def plot_recovery(
     left.hlines(planted, 0, np.log10(last), **dashes)
     left.set(ylim=(0, 1.15 * planted[0]))
     left.set_title(f"singular values (sum: {run.nuclear_norms[-1]:.0f})")
+    for y, color, words in ((0.13, BLUE, f"the largest {rank}"), (0.04, BROWN, "the next five")):
+        left.text(0.15, y * planted[0], words, color=color, weight="bold", path_effects=[WHITE])
 
     middle = picture.add_axes((0.46, 0.16, 0.235, 0.72))
     middle.plot(at, np.sqrt(run.losses), color=GREY, ls="--")
@@ -194,7 +202,9 @@ def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
         height=4.0,
     )
     for axes, (title, (times, measured, predicted)) in zip(
-        picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        picture.subplots(1, len(panels), sharex=True, squeeze=False)[0],
+        panels.items(),
+        strict=True,
     ):
         for r, (color, line) in enumerate(zip((BLUE, VERMILLION, GREEN), LINES, strict=False)):
             axes.plot(times, predicted[:, r], color=color, ls=line)
@@ -211,12 +221,14 @@ def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
             axes.annotate(
                 f"σ{'₁₂₃'[r]}",
                 (times[top], predicted[top, r]),
-                (6, 4),
+                (0, 8),
+                ha="center",
                 textcoords="offset points",
                 color=color,
                 weight="bold",
                 path_effects=[WHITE],
             )
+        axes.margins(y=0.12)
         axes.set(title=title, xlabel="time = steps × step size", ylabel="dσ/dt")
         axes.margins(y=0.12)
     return picture
@@ -283,9 +295,9 @@ def plot_observations(
         Entries seen.
     errors, norms : mapping from method to ndarray of shape (3, S)
         Median, least and greatest over several matrices: of the relative error on unseen entries,
-        and of the nuclear norm divided by the smallest possible.
+        and of the nuclear norm divided by the smallest possible; NaN isn't drawn.
     degrees : int
-        How many numbers the planted matrix has in it.
+        How many free parameters a matrix of the planted rank has.
     """
     described = "; ".join(
         f"{name} {median[0]:.1f} to {median[-1]:.2f}" for name, (median, _, _) in errors.items()
@@ -293,21 +305,26 @@ def plot_observations(
     picture = new_picture(
         "Left: median error on unseen entries against the number of entries seen, with the range over the "
         f"matrices, falling from few to many entries: {described}. Right: nuclear norm divided by the minimum "
-        "possible; for few entries the deeper products lie above 1, for many all are close to 1.",
+        "possible, of the runs that fitted what is seen; for few entries the deeper products lie above 1, for "
+        "many all are close to 1.",
         height=4.6,
     )
     left, right = picture.subplots(1, 2)
     apart = np.ptp(seen) / 80  # between the bars of two methods, so that none hides another
     for axes, table in ((left, errors), (right, norms)):
         for i, (name, (median, low, high)) in enumerate(table.items()):
-            axes.plot(seen, median, label=name, **LOOKS[name])
             at = np.array(seen) + (i - (len(table) - 1) / 2) * apart
+            axes.plot(at, median, label=name, **LOOKS[name])
             axes.vlines(at, low, high, color=LOOKS[name]["color"], lw=3, alpha=0.5)
         axes.axvline(degrees, color=GREY, lw=1.2, ls=(0, (4, 3)))
-        axes.set(xlabel="entries seen", xlim=(0.92 * degrees, 1.03 * seen[-1]))
-    left.text(degrees, 1.58, f" {degrees} numbers planted", color=GREY, va="top", rotation=90)
+        axes.set(xlabel="entries seen", xlim=(0.82 * degrees, 1.03 * seen[-1]))
+    highest = max([1.02, *(np.nanmax(table) for table in norms.values())])
+    for axes, top in ((left, 1.58), (right, highest)):
+        axes.text(
+            degrees, top, f"{degrees} parameters ", color=GREY, va="top", ha="right", rotation=90
+        )
     left.set(ylim=(0, 1.6), title="error on unseen entries")
-    right.set(ylim=(0.98, 1.6), title="nuclear norm ÷ the minimum")
+    right.set(ylim=(0.99, highest + 0.01), title="nuclear norm ÷ the minimum, if fitted")
     left.legend(frameon=False, fontsize=13, loc="upper right", bbox_to_anchor=(1, 0.93))
     return picture
 
@@ -338,7 +355,7 @@ def plot_two_by_two(paths: Mapping[str, Sequence[np.ndarray]]) -> Picture:
         for axes, curve in zip(panels, curves, strict=True):
             axes.plot(np.maximum(steps, 1), curve, color=color, ls=line, label=name)
     for axes, title in zip(
-        panels, ("|unseen entry|", "effective rank", "determinant"), strict=True
+        panels, ("|unseen entry| (log)", "effective rank", "determinant (log)"), strict=True
     ):
         axes.set(xscale="log", title=title, xlabel="steps")
         axes.set_xticks([1, 100, 10_000], ["1", "100", "10,000"])

@@ -124,7 +124,7 @@ def _components(axes: Axes, pca: PrincipalComponents) -> None:
     deviations = np.sqrt(pca.explained_variance)
     for i, color in zip((0, 1), (VERMILLION, GREEN), strict=True):
         step = pca.components[i] * deviations[i]
-        _arrow(axes, pca.mean, step, f"λ{'₁₂'[i]}", color, beside=True)
+        _arrow(axes, pca.mean, step, f"γ{'₁₂'[i]}", color, beside=True)
     axes.set_title("λ₁ = {:.3g}, λ₂ = {:.3g}".format(*pca.explained_variance))
 
 
@@ -376,7 +376,7 @@ def plot_walk(
     for (x, y), name in zip(places, middles, strict=True):
         left.text(x, y, name, ha="center", va="center", weight="bold", fontsize=12)
     left.plot(first, second, color=VERMILLION, marker="X", markersize=17, markeredgecolor="white")
-    left.set(xlabel="component 1, standard deviations", ylabel="component 2, same unit")
+    left.set(xlabel="component 1, its standard deviations", ylabel="component 2, its deviations")
     left.set(xlim=(-3, 3), ylim=(-3, 3))
     image = reconstruct(pca, (np.array([first, second]) * deviations)[None]).reshape(shape)
     title = f"mean {first:+g} and {second:+g} deviations"
@@ -439,7 +439,7 @@ def plot_loadings(
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     lowest = -1.35 if np.min(shown) < 0 else 0  # an entry that rounds to 0 needs no room
     for axes, (title, pca), labels in zip(rows, panels, entries, strict=True):
-        bars = axes.barh(names, pca.components[0], color=BLUE)
+        bars = axes.barh(names, [float(label) for label in labels], color=BLUE)
         axes.bar_label(bars, labels, padding=4)
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
@@ -475,9 +475,9 @@ def plot_two_classes(
         _scatter(left, of_class, color=color, marker=marker, markersize=4, label=f"class {c}")
     _components(left, pca)
     left.legend(loc="lower right", frameon=False, markerscale=2)
+    bins = np.linspace(scores.min(), scores.max(), 61)
     for i, name in enumerate(("first", "second")):
         axes = picture.add_subplot(grid[i, 1])
-        bins = np.linspace(scores[:, i].min(), scores[:, i].max(), 31)
         for c, (color, hatch) in enumerate(((BLUE, ""), (BROWN, "///"))):
             axes.hist(
                 scores[labels == c, i], bins, color=color, alpha=0.6, hatch=hatch, edgecolor=GREY

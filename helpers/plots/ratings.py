@@ -229,7 +229,7 @@ def plot_choice(
     held_out = picture.add_axes((0.07, 0.50, 0.36, 0.40))
     training = picture.add_axes((0.07, 0.15, 0.36, 0.30))
     _errors_by_k(held_out, training, of_penalty, here, baseline)
-    middle = picture.add_axes((0.50, 0.15, 0.17, 0.75))
+    middle = picture.add_axes((0.49, 0.15, 0.17, 0.75))
     values = here["singular_values"][:8]
     middle.bar(range(1, len(values) + 1), values, color=SKY, edgecolor=BLACK, linewidth=0.5)
     highest = max(record["singular_values"][0] for record in records)
@@ -237,7 +237,7 @@ def plot_choice(
     middle.set(yticks=[], xticks=(1, 2, 4, 8), ylim=(0, highest * 1.05 or 1))
     if k > 8:
         middle.text(8.6, highest, f"first 8 of {k}", ha="right", va="top", color=GREY)
-    user = picture.add_axes((0.75, 0.15, 0.24, 0.75))
+    user = picture.add_axes((0.76, 0.15, 0.23, 0.75))
     _user(user, given, np.array(here["predicted"]), scale)
     return picture
 
@@ -283,7 +283,7 @@ def _user(axes, given, predicted, scale) -> None:
     axes.set(xlim=(low - 0.4 * unit, high + 0.4 * unit), ylim=(low - 0.2 * unit, high + 0.6 * unit))
     ticks = sorted({low, (low + high) / 2, high})
     axes.set(xticks=ticks, yticks=ticks)
-    axes.text(0.02, 0.02, "upwards: predicted", transform=axes.transAxes, color=GREY, size=12)
+    axes.set_ylabel("predicted", labelpad=2)
 
 
 @styled
@@ -435,11 +435,12 @@ def plot_costs(tables: Mapping[str, tuple[str, Sequence[dict]]]) -> Picture:
                 continue
             seconds = [record[name] for record in records]
             axes.plot(values, seconds, color=color, linestyle=line, marker=marker)
-            axes.annotate(text, (values[-1], seconds[-1]), (-6, 8), textcoords="offset points")
-            axes.texts[-1].set(color=color, ha="right")
+            axes.annotate(text, (values[-1], seconds[-1]), (8, 0), textcoords="offset points")
+            axes.texts[-1].set(color=color, va="center")
             growth = seconds[-1] / seconds[0]
             words.append(f"{text} from {values[0]:g} to {values[-1]:g} {label}: × {growth:.2g}")
         axes.set(xscale="log", yscale="log", xlabel=label, title=title)
+        axes.set_xlim(right=values[-1] * (values[-1] / values[0]) ** 0.25)  # room for the names
         axes.minorticks_off()
         axes.set_xticks(values, [f"{v:,.3g}" if v < 1e4 else f"{v / 1e3:,.0f}k" for v in values])
     panels[0].set_ylabel("seconds an epoch")
