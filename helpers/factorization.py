@@ -221,7 +221,7 @@ def with_factors(baseline: RatingModel, factors: Factors) -> RatingModel:
 def judge_by(
     train: Ratings, validation: Ratings | None, **options
 ) -> Callable[[RatingModel], dict[str, float]]:
-    """What judges a model: its penalised ``objective``, and the RMSE of ``training`` and ``validation``.
+    """A function that takes a model and returns its ``objective`` and the RMSEs of ``training`` and ``validation``.
 
     Options are those of the objective: ``penalty``, ``weighted``, and ``bias_penalties`` if biases
     are fitted, too.

@@ -269,7 +269,7 @@ def halfway_quality(
 ) -> PathSummary:
     """How close a network comes to true shapes half-way between the codes of two images.
 
-    What half-way is, and what is measured there, says :func:`helpers.shapes.summarise_halfway`.
+    :func:`helpers.shapes.summarise_halfway` says what half-way is and what is measured there.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ MAPS = DATA / "maps" / "fashion-mnist-tsne.npy"
 def made_up_clouds() -> dict[str, np.ndarray]:
     """Points whose shape is known: a round cloud in the plane, and three clouds with 10 axes.
 
-    Of the three, whose points take turns, the second lies 30 from the first along the first axis
-    and the third 150 from the second; the second is three times as wide as the others.
+    Point i is in cloud i mod 3. The centres lie at 0, 30 and 180 on the first axis; the second cloud
+    is three times as wide as the others.
     """
     rng = np.random.default_rng(0)
     which = np.arange(1_000) % 3

@@ -24,7 +24,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 DPI = 100
 SMALL_DPI = 80
-SMALL_COLORS = 32
+SMALL_COLORS = 32  # 128 where a picture holds images in colour
 WIDTH = 10.0  # inches: 1,000 pixels, the width of a JupyterLab cell on a laptop
 STYLE = {
     "axes.prop_cycle": cycler(color=COLORS, linestyle=LINES),
@@ -98,7 +98,8 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     Parameters
     ----------
     small : bool
-        Fewer pixels and colours: about a quarter of the size, and a little coarser.
+        Fewer pixels and colours: about a quarter of the size, and a little coarser. Images in
+        colour keep more colours than lines do.
     """
     pixels = io.BytesIO()
     dpi = SMALL_DPI if small else DPI
@@ -106,7 +107,9 @@ def to_png(figure: Figure, *, small: bool = False) -> bytes:
     size = tuple(int(inches * dpi) for inches in figure.get_size_inches())
     image = Image.frombytes("RGBA", size, pixels.getbuffer()).convert("RGB")
     if small:
-        image = image.quantize(SMALL_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        shown = (drawn for axes in figure.axes for drawn in axes.get_images())
+        colors = 128 if any(drawn.get_array().ndim == 3 for drawn in shown) else SMALL_COLORS
+        image = image.quantize(colors, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     png = io.BytesIO()
     drawn_by = PngInfo()
     drawn_by.add_text("Software", f"matplotlib {matplotlib.__version__}")

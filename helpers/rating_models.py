@@ -355,7 +355,7 @@ def check_positions(kind: str, positions: np.ndarray, count: int) -> np.ndarray:
 
 
 def penalty_weights(counts: np.ndarray, weighted: bool | str) -> np.ndarray:
-    """How often the penalty λ counts for users or items with so many ratings n: w of each.
+    """The weight w of the penalty λ for users or items with n ratings.
 
     Parameters
     ----------

@@ -300,8 +300,8 @@ def _close_quote(
 ) -> tuple[list[str], int]:
     """Fields of a line with an open quote, and how many of the following lines are part of it.
 
-    If a row that can stand alone comes before the quote is closed, it was no quote but a sign; so it
-    was if the line that would close it and the line itself can both stand alone.
+    The quote is a mere sign if a complete row follows before it closes, or if this line and the
+    closing one are both complete rows.
     """
 
     def is_row(fields: list[str]) -> bool:

@@ -55,7 +55,7 @@ Runs = Mapping[str, Run]
 Verdict = tuple[str, str]  # numbers in words; "yes", "no", "can't tell" or "–"
 
 
-def row_at(run: Run, epoch: int) -> dict[str, float | None]:
+def row_at(run: Run, epoch: int) -> dict[str, float | str | None]:
     """What a recorded run had reached after some epochs, on held-out images.
 
     At its end these are 10,000 test images, before that 2,000 validation images.

@@ -94,8 +94,8 @@ def fast_joint_ridge_rows(
 ) -> np.ndarray:
     """What :func:`joint_ridge_rows` computes, compiled, on all cores; all λ must be positive.
 
-    A column of c instead of ones needs b/c instead of b, whose penalty λ(b/c)² is the bias's own if
-    c = √(λ/λ_b). So one λ a row is enough for all columns.
+    The column of ones is scaled by c = √(λ/λ_b). Its coefficient is then b/c, and λ weighs it exactly
+    as λ_b would weigh b. So one λ a row is enough for all columns.
     """
     columns = with_ones(factors)
     return _solve_rows(

@@ -154,16 +154,7 @@ def run_network(
         configuration=spec.configuration,
         progress=progress and progress(name, spec.epochs),
     )
-    judged, stored = model, {}
-    if spec.save_weights:
-        path = checkpoint_path(name)
-        sha256 = save_checkpoint(
-            path, model, spec.configuration, half_precision=spec.half_precision
-        )
-        judged = spec.untrained()
-        load_checkpoint(path, judged, spec.configuration, sha256)
-        size = path.stat().st_size
-        stored = {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
+    judged, stored = _stored(name, spec, model) if spec.save_weights else (model, {})
     if prepared.codes is not None:
         path, codes = codes_path(name), evaluated(judged, prepared.codes)
         stored["codes"] = {"file": path.name, "sha256": write_array(path, codes.astype("float16"))}
@@ -180,6 +171,16 @@ def run_network(
         "device": sorted({row["device"] for row in done.timing}),
         "threads": sorted({row["threads"] for row in done.timing}),
     }
+
+
+def _stored(name: str, spec: NetworkRun, model: "Module") -> tuple["Module", dict]:
+    """The network as its saved weights give it back, and what the manifest says of them."""
+    path = checkpoint_path(name)
+    sha256 = save_checkpoint(path, model, spec.configuration, half_precision=spec.half_precision)
+    judged = spec.untrained()
+    load_checkpoint(path, judged, spec.configuration, sha256)
+    size = path.stat().st_size
+    return judged, {"checkpoint": {"file": path.name, "sha256": sha256, "bytes": size}}
 
 
 def trained_network(name: str, spec: NetworkRun) -> "Module":

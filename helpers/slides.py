@@ -129,7 +129,7 @@ def markdown_html(source: str, folder: Path) -> str:
 
 
 class _Slides(mistune.HTMLRenderer):
-    """What a slide writes otherwise than a page."""
+    """Markdown for slides: formulas as MathML, images inside the file, no links to files."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(escape=False)

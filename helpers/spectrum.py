@@ -57,7 +57,34 @@ def rank_above(values: np.ndarray, threshold: float) -> int:
     return int(np.sum(values > threshold * values.max()))
 
 
-def summarise_spectrum(values: np.ndarray) -> dict[str, float]:
+def edges(values: np.ndarray, fall: float = 5, floor: float = 1e-4) -> list[int]:
+    """How many values lie before each edge: a place where a value is many times the next.
+
+    Parameters
+    ----------
+    values : ndarray of shape (D,)
+        Falling.
+    fall : float
+        Where one value is more than this many times the next, there is an edge.
+    floor : float
+        No edge is sought after values below this share of the largest.
+
+    Returns
+    -------
+    list of int, rising
+        Empty if the spectrum has no edge.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`effective_rank`.
+    """
+    values = _check_spectrum(values)
+    steep = (values[:-1] > fall * values[1:]) & (values[:-1] >= floor * values.max())
+    return (np.flatnonzero(steep) + 1).tolist()
+
+
+def summarise_spectrum(values: np.ndarray) -> dict[str, float | str | None]:
     """The numbers that chapter 5 compares spectra by.
 
     Parameters
@@ -69,7 +96,8 @@ def summarise_spectrum(values: np.ndarray) -> dict[str, float]:
     -------
     dict
         "index 4" and "index 7", from 0, as shares of the largest; how many values are "above 1 %"
-        and "above 0.1 %" of it; and the "effective rank".
+        and "above 0.1 %" of it; the "effective rank"; and "edges after" how many values there
+        are, in words (None if there is none).
 
     Raises
     ------
@@ -81,7 +109,8 @@ def summarise_spectrum(values: np.ndarray) -> dict[str, float]:
         raise ValueError(f"index 7 needs at least 8 values, got {len(values)}")
     heights = {f"index {i}": float(relative(values)[i]) for i in (4, 7)}
     counts = {"above 1 %": rank_above(values, 0.01), "above 0.1 %": rank_above(values, 0.001)}
-    return heights | counts | {"effective rank": effective_rank(values)}
+    after = ", ".join(map(str, edges(values))) or None
+    return heights | counts | {"effective rank": effective_rank(values), "edges after": after}
 
 
 def cumulative_shares(variances: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ def test_histories_show_both_runs():
 def test_code_sizes_show_images_and_points(d):
     by = {8: IMAGES * 0.5, 64: IMAGES * 2}
     errors = {"PCA": {2: 0.04, 8: 0.02, 64: 0.01}, "autoencoder": {8: 0.004, 64: 0.001}}
-    picture = plot_code_sizes(IMAGES, by, by, errors | {"source": {288: 0.01}}, d)
+    picture = plot_code_sizes(IMAGES, by, by, errors | {"section 3.3": {288: 0.01}}, d)
     left, right = picture.axes
     sheet = left.get_images()[0].get_array()
     np.testing.assert_allclose(sheet[:5, :4], IMAGES[0])

@@ -12,9 +12,9 @@ from helpers.plots.irmae import (
     plot_folding,
     plot_readings,
     plot_rising,
+    plot_signals,
     plot_spectra,
     plot_start,
-    plot_starts,
     plot_threshold,
 )
 
@@ -97,7 +97,7 @@ def test_start_draws_the_chosen_network_strong_and_tells_its_count(start, epoch)
 def test_starts_draw_signals_on_the_left_and_errors_on_the_right():
     sizes = {"one": np.geomspace(1, 1e-6, 10), "other": np.ones(10)}
     curves = {"one": {"AE": [0.008, 0.005]}, "other": {"AE": [0.004, 0.001], "l = 2": [0.005]}}
-    picture = plot_starts(sizes, curves, grey=0.004)
+    picture = plot_signals(sizes, curves, grey=0.004)
     left, right = picture.axes
     np.testing.assert_allclose(left.get_lines()[0].get_ydata(), np.linspace(0, -6, 10))
     np.testing.assert_allclose(drawn(right, "AE, other"), np.log10([0.004, 0.001]))

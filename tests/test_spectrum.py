@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from helpers.spectrum import (
     components_for_share,
     cumulative_shares,
+    edges,
     effective_rank,
     rank_above,
     relative,
@@ -89,6 +90,23 @@ def test_cumulative_shares_are_those_of_the_cut_off_sums():
         cumulative_shares(np.array([1.0, -1.0]))
 
 
+def test_edges_stand_where_a_value_is_many_times_the_next():
+    assert edges([100, 21, 20, 3, 0.005, 0]) == [
+        3,
+        4,
+    ]  # 100 / 21 < 5; below the floor none is sought
+    assert edges([100, 21, 20, 3, 0.005, 0], fall=4) == [1, 3, 4]
+    assert edges([1, 0]) == [1]
+    assert edges([1.0]) == edges([3, 3, 3]) == []
+
+
+@given(SPECTRA, st.floats(1e-3, 1e3))
+def test_edges_know_no_unit(values, factor):
+    falls = values[:-1] / values[1:]
+    if (abs(falls - 5) > 1e-9).all() and (abs(values / values[0] - 1e-4) > 1e-12).all():
+        assert edges(values) == edges(factor * values)
+
+
 def test_summary_is_of_shares_of_the_largest():
     values = 50 * np.array([1, 0.5, 0.4, 0.3, 0.2, 0.02, 0.005, 0.0005, 0.0001])
     found = summarise_spectrum(values)
@@ -96,5 +114,7 @@ def test_summary_is_of_shares_of_the_largest():
     assert found["index 7"] == pytest.approx(0.0005)
     assert (found["above 1 %"], found["above 0.1 %"]) == (6, 7)
     assert found["effective rank"] == effective_rank(values)
+    assert found["edges after"] == "5, 7"
+    assert summarise_spectrum(np.linspace(2, 1, 8))["edges after"] is None
     with pytest.raises(ValueError, match="at least 8 values, got 7"):
         summarise_spectrum(values[:7])

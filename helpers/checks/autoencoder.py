@@ -24,7 +24,7 @@ SLIP = "neither right nor a usual slip."
 
 
 def check_layers(layers: Sequence[nn.Module]) -> None:
-    """Three transposed convolutions, kernel 3, stride 2, one channel, that lead from 4 to 28.
+    """Exercise 1: three transposed convolutions, kernel 3, stride 2, one channel, that lead from 4 to 28.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def check_accuracies(
     train: Labelled,
     test: Labelled,
 ) -> None:
-    """Accuracy of 10 nearest neighbours on test images, by codes and by principal components.
+    """Exercise 2: accuracy of 10 nearest neighbours on test images, by codes and by principal components.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def check_accuracies(
 def _numbers(
     net: nn.Module, pca: PrincipalComponents, train: np.ndarray, test: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of training and test images, the codes, then the scores of PCA."""
+    """First the codes of training and test images, then their scores on the components of PCA."""
     yield encode_images(net, train), encode_images(net, test)
     yield tuple(project(pca, images.reshape(len(images), -1)) for images in (train, test))
 
@@ -99,7 +99,7 @@ def _accuracy(
 def _wrong_accuracies(
     right: float, train: np.ndarray, test: np.ndarray, labels: np.ndarray, truth: np.ndarray
 ) -> dict[str, float]:
-    """To what the usual mistakes lead."""
+    """What each usual mistake gives, by the words that name it."""
     return {
         "this is a percentage; give a share between 0 and 1": 100 * right,
         "this is the number of hits; divide by the number of test images": right * len(test),
@@ -121,7 +121,7 @@ def _wrong_accuracies(
 
 
 def check_overlap(overlap: Callable[[np.ndarray, np.ndarray, int], float]) -> None:
-    """The share of each point's k nearest neighbours that a map keeps.
+    """Exercise 3: the share of each point's k nearest neighbours that a map keeps.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _nearest(points: np.ndarray, k: int, far: bool = False) -> np.ndarray:
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean share of the indices in a row that stand in the same row of the other."""
+    """The share of neighbours that two tables have in common, as a mean over their rows."""
     return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(one, other, strict=True)]))
 
 
@@ -178,7 +178,7 @@ def _shared(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def check_networks(encoder: nn.Module, decoder: nn.Module) -> None:
-    """An encoder from images to 16 numbers, a decoder back, and something non-linear in both.
+    """Exercise 4: an encoder from images to 16 numbers, a decoder back, and something non-linear in both.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def _is_linear(network: nn.Module, values: Tensor) -> bool:
 
 
 def check_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """The mean squared error over all images and pixels, as a tensor with a gradient.
+    """Exercise 4: the mean squared error over all images and pixels, as a tensor with a gradient.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def check_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 
 def check_loop(fit: Callable[[nn.Module, nn.Module, Tensor, int], object]) -> None:
-    """A training loop: all images in each epoch, fresh gradients, steps for encoder and decoder.
+    """Exercise 4: a training loop: all images in each epoch, fresh gradients, steps for encoder and decoder.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def _error(encoder: nn.Module, decoder: nn.Module, images: Tensor) -> float:
 def check_beats_pca(
     encoder: nn.Module, decoder: nn.Module, pca: PrincipalComponents, test: np.ndarray
 ) -> None:
-    """Whether the trained networks have a smaller error on test images than PCA, clipped.
+    """Exercise 4: whether the trained networks have a smaller error on test images than PCA, clipped.
 
     Parameters
     ----------
@@ -369,7 +369,7 @@ def check_threshold(
     train: np.ndarray,
     test: np.ndarray,
 ) -> None:
-    """A threshold for 5 % false alarms, chosen on every second training image, tried on test images.
+    """Exercise 5: a threshold for 5 % false alarms, chosen on every second training image, tried on test images.
 
     Raises
     ------
@@ -425,7 +425,7 @@ def check_denoising(
     noisy: Mapping[float, np.ndarray],
     clean: np.ndarray,
 ) -> None:
-    """Errors against clean images after a network and after PCA took noise off, by level of noise.
+    """Exercise 6: errors against clean images after a network and after PCA took noise off, by level of noise.
 
     Raises
     ------

@@ -21,7 +21,7 @@ CLOSE = 3e-4  # stars; another processor ends a fit elsewhere
 
 
 def check_item_means(item_means: np.ndarray, matrix: csr_array) -> None:
-    """The mean of each item's observed entries, shape (items,).
+    """Exercise 1: the mean of each item's observed entries, shape (items,).
 
     Raises
     ------
@@ -54,7 +54,7 @@ def check_item_means(item_means: np.ndarray, matrix: csr_array) -> None:
 
 
 def check_avalanche(limit: int, users_left: int, ratings: Ratings) -> None:
-    """The largest limit at which pruning leaves anybody, and how many users it leaves.
+    """Exercise 2: the largest limit at which pruning leaves anybody, and how many users it leaves.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def _pruned(ratings: Ratings, limit: int) -> Ratings | None:
 
 
 def check_als_epoch(als_epoch: Callable) -> None:
-    """One epoch of ALS with the plain penalty: new Q from P, then new P from the new Q.
+    """Exercise 3: one epoch of ALS with the plain penalty: new Q from P, then new P from the new Q.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _solve(matrix: csr_array, factors: np.ndarray, penalty: float, how: str = ""
 
 
 def check_third_factor(interval: Sequence[float], unfair: Sequence[float]) -> None:
-    """Paired intervals of RMSE(3) − RMSE(2): each at its best λ, and both at the best of two.
+    """Exercise 4: paired intervals of RMSE(3) − RMSE(2): each at its best λ, and both at the best of two.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def check_bias_epoch(
     stars: Sequence[float],
     mean: float,
 ) -> None:
-    """An epoch of SGD for the biases, in the given order and in place.
+    """Exercise 5: an epoch of SGD for the biases, in the given order and in place.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def check_newcomers(
     newcomers: Sequence[int],
     penalty: float,
 ) -> None:
-    """RMSE of newcomers' validation ratings, folded in from their first m training ratings.
+    """Exercise 6: RMSE of newcomers' validation ratings, folded in from their first m training ratings.
 
     Raises
     ------
@@ -289,7 +289,7 @@ def check_newcomers(
     data = model, train, validation, newcomers, penalty
 
     def by(how=""):
-        return np.array([_newcomers_rmse(m, *data, how) for m in sizes])
+        return np.array([_newcomers_error(m, *data, how) for m in sizes])
 
     squares = by()
     right = np.sqrt(squares)
@@ -312,8 +312,8 @@ def check_newcomers(
         )
 
 
-def _newcomers_rmse(m, model, train, validation, newcomers, penalty, how) -> float:
-    """Mean squared error; of "each" the mean of the users' RMSEs."""
+def _newcomers_error(m, model, train, validation, newcomers, penalty, how) -> float:
+    """Mean squared error over all ratings asked of; with "each", the mean of the users' RMSEs."""
     squares = []
     asked_of = train if how == "training" else validation
     for user in newcomers:

@@ -181,7 +181,7 @@ def plot_code_sizes(
     ----------
     images : ndarray of shape (M, H, W)
     by_pca, by_network : mapping from d to ndarray of shape (M, H, W)
-    errors : mapping from "PCA", "autoencoder" and "source" to mapping from d to test error
+    errors : mapping from "PCA", "autoencoder" and "section 3.3" to mapping from d to test error
     d : int
         A key of all but the last.
     """
@@ -203,10 +203,12 @@ def plot_code_sizes(
     for name, (color, marker, line) in looks.items():
         right.plot(*zip(*sorted(errors[name].items()), strict=True), color=color, ls=line)
         right.plot(d, errors[name][d], color=color, marker=marker, markersize=11)
-    right.plot(*zip(*errors["source"].items(), strict=True), color=GREEN, marker="^", markersize=11)
+    right.plot(
+        *zip(*errors["section 3.3"].items(), strict=True), color=GREEN, marker="^", markersize=11
+    )
     right.text(26, 0.022, "PCA", color=BLUE, weight="bold")
     right.text(2.2, 0.0009, "autoencoder", color=VERMILLION, weight="bold")
-    right.text(330, 0.0125, "source", color=GREEN, weight="bold", ha="right")
+    right.text(360, 0.0115, "section\n3.3", color=GREEN, weight="bold", ha="right")
     right.set_xscale("log")
     ticks = [2, 8, 16, 32, 64, 288]
     right.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -255,6 +257,9 @@ def plot_paths(
         color = looks[name]["color"] if name in looks else BLACK
         place = (step * i + first.shape[1] / 2, -1.5)
         left.text(*place, name, color=color, ha="center", va="bottom", weight="bold")
+        if name in looks:
+            below = (place[0], first.shape[0] + 1.5)
+            left.text(*below, f"{distances[name][at]:.1f}", color=color, ha="center", va="top")
     right = picture.add_axes((0.74, 0.2, 0.24, 0.67))
     show_distances(right, shares, distances, looks, at)
     right.set_title("distance to the data")

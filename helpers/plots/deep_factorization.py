@@ -38,6 +38,7 @@ LOOKS = {
 }
 WHITE = withStroke(linewidth=4, foreground="white")  # behind letters on lines
 TALLEST = 8  # singular values drawn one by one
+DASHES = {"color": GREY, "lw": 1.2, "ls": (0, (4, 3))}
 
 
 @styled
@@ -62,7 +63,7 @@ def plot_matrices(
     )
     upper = {"true matrix": truth} | dict(found)
     lower = [observed, *(matrix - truth for matrix in found.values())]
-    titles = ["what is seen", *["less the true matrix"] * len(found)]
+    titles = ["what is seen", *["minus the true matrix"] * len(found)]
     rows = picture.subplots(2, len(upper))
     for column, (title, matrix) in enumerate(upper.items()):
         for axes, shown, words in (
@@ -112,34 +113,38 @@ def plot_recovery(
     )
     last = max(other.steps[-1] for other in runs.values())
     at = np.log10(np.maximum(run.steps, 1))
-    dashes = {"color": GREY, "lw": 1.2, "ls": (0, (4, 3))}
     left = picture.add_axes((0.05, 0.16, 0.35, 0.72))
-    left.plot(at, run.singular_values[:, rank:TALLEST], color=BROWN, ls="-", lw=2)
-    left.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-")
-    left.hlines(planted, 0, np.log10(last), **dashes)
-    left.set(ylim=(0, 1.15 * planted[0]))
-    left.set_title(f"singular values (sum: {run.nuclear_norms[-1]:.0f})")
-    for y, color, words in ((0.13, BLUE, f"the largest {rank}"), (0.04, BROWN, "the next five")):
-        left.text(0.15, y * planted[0], words, color=color, weight="bold", path_effects=[WHITE])
-
+    left.hlines(planted, 0, np.log10(last), **DASHES)
+    _values_along(left, at, run, planted)
     middle = picture.add_axes((0.46, 0.16, 0.235, 0.72))
-    middle.plot(at, np.sqrt(run.losses), color=GREY, ls="--")
-    middle.plot(at, run.errors, color=VERMILLION, ls="-")
-    middle.text(0.15, 0.1, "seen", color=GREY, weight="bold")
-    middle.text(0.15, 1.07, "unseen", color=VERMILLION, weight="bold")
-    middle.set(ylim=(0, 1.25), title=f"unseen error: {run.errors[-1]:.2f}")
-
+    _errors_along(middle, at, run)
     right = picture.add_axes((0.75, 0.16, 0.22, 0.72))
     right.plot(at, run.effective_ranks, color=BLACK, ls="-")
-    right.axhline(rank, **dashes)
-    right.set(
-        ylim=(0, run.singular_values.shape[1]),
-        title=f"effective rank: {run.effective_ranks[-1]:.1f}",
-    )
+    right.axhline(rank, **DASHES)
+    effective = f"effective rank: {run.effective_ranks[-1]:.1f}"
+    right.set(ylim=(0, run.singular_values.shape[1]), title=effective)
     for axes in (left, middle, right):
         _steps_axis(axes, last)
         axes.yaxis.set_major_locator(MaxNLocator(4))  # few ticks are drawn fast
     return picture
+
+
+def _values_along(axes: Axes, at: np.ndarray, run: RecoveryCurve, planted: np.ndarray) -> None:
+    rank = len(planted)
+    axes.plot(at, run.singular_values[:, rank:TALLEST], color=BROWN, ls="-", lw=2)
+    axes.plot(at, run.singular_values[:, :rank], color=BLUE, ls="-")
+    axes.set(ylim=(0, 1.15 * planted[0]))
+    axes.set_title(f"singular values (sum: {run.nuclear_norms[-1]:.0f})")
+    for y, color, words in ((0.13, BLUE, f"the largest {rank}"), (0.04, BROWN, "the next five")):
+        axes.text(0.15, y * planted[0], words, color=color, weight="bold", path_effects=[WHITE])
+
+
+def _errors_along(axes: Axes, at: np.ndarray, run: RecoveryCurve) -> None:
+    axes.plot(at, np.sqrt(run.losses), color=GREY, ls="--")
+    axes.plot(at, run.errors, color=VERMILLION, ls="-")
+    axes.text(0.15, 0.1, "seen", color=GREY, weight="bold")
+    axes.text(0.15, 1.07, "unseen", color=VERMILLION, weight="bold")
+    axes.set(ylim=(0, 1.25), title=f"unseen error: {run.errors[-1]:.2f}")
 
 
 @styled
@@ -170,7 +175,7 @@ def plot_rank_errors(
     for name, place in zip(curves, labels_apart(ends, (1, 0.075)), strict=True):
         color = LOOKS[name]["color"]
         axes.text(*place, name, color=color, weight="bold", va="center")
-    axes.axvline(numbers[planted], color=GREY, lw=1.2, ls=(0, (4, 3)))
+    axes.axvline(numbers[planted], **DASHES)
     axes.text(
         numbers[planted],
         1.13,
@@ -228,7 +233,6 @@ def plot_speeds(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]])
                 weight="bold",
                 path_effects=[WHITE],
             )
-        axes.margins(y=0.12)
         axes.set(title=title, xlabel="time = steps × step size", ylabel="dσ/dt")
         axes.margins(y=0.12)
     return picture
@@ -272,7 +276,7 @@ def plot_growth(targets: Sequence[float], depth: int, init: float) -> Picture:
     powers = range(int(np.floor(np.log10(init))), 1)
     right.set_yticks(powers, [f"{10.0**p:.{-p}f}" for p in powers])
     for axes in (left, right):
-        axes.axvline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
+        axes.axvline(1, **DASHES)
         axes.set(xlim=(0, 4.5), xticks=range(5), xlabel="time (1: the first is half grown)")
     left.set(ylim=(0, targets[0] * 1.15), title=f"depth {depth}: singular values")
     left.set_yticks([0, *targets])
@@ -316,7 +320,7 @@ def plot_observations(
             at = np.array(seen) + (i - (len(table) - 1) / 2) * apart
             axes.plot(at, median, label=name, **LOOKS[name])
             axes.vlines(at, low, high, color=LOOKS[name]["color"], lw=3, alpha=0.5)
-        axes.axvline(degrees, color=GREY, lw=1.2, ls=(0, (4, 3)))
+        axes.axvline(degrees, **DASHES)
         axes.set(xlabel="entries seen", xlim=(0.82 * degrees, 1.03 * seen[-1]))
     highest = max([1.02, *(np.nanmax(table) for table in norms.values())])
     for axes, top in ((left, 1.58), (right, highest)):
@@ -361,7 +365,7 @@ def plot_two_by_two(paths: Mapping[str, Sequence[np.ndarray]]) -> Picture:
         axes.set_xticks([1, 100, 10_000], ["1", "100", "10,000"])
     panels[0].set(yscale="log")
     panels[0].set_yticks([1, 10], ["1", "10"])
-    panels[2].axhline(0, color=GREY, lw=1.2, ls=(0, (4, 3)))
+    panels[2].axhline(0, **DASHES)
     panels[1].set(ylim=(0.95, 2.05))
     panels[2].set_yscale("symlog", linthresh=1e-4, linscale=0.5)
     panels[2].set_yticks([-1, -1e-2, 0, 1e-2, 1], ["−1", "−0.01", "0", "0.01", "1"])
@@ -410,7 +414,7 @@ def plot_noise(
         marker=LOOKS[name]["marker"],
         label=f"{name}, run to the end",
     )
-    axes.axhline(1, color=GREY, lw=1.2, ls=(0, (4, 3)))
+    axes.axhline(1, **DASHES)
     axes.text(0, 1.03, "predicting 0", color=GREY)
     axes.set(ylim=(0, 1.6), xlabel="standard deviation of the noise")
     axes.set_title("error on unseen entries")

@@ -170,26 +170,30 @@ def plot_perplexity(
     left = picture.add_axes((0.01, 0.02, 0.56, 0.87))
     _classes(left, maps[perplexity], labels, names)
     left.set_title(f"perplexity {perplexity}")
-    right = picture.add_axes((0.66, 0.15, 0.2, 0.74))
+    _measures(picture.add_axes((0.66, 0.15, 0.2, 0.74)), measures, perplexity)
+    return picture
+
+
+def _measures(axes, measures: Mapping[int, Mapping[str, float]], perplexity: int) -> None:
     values = sorted(measures)
     looks = {"accuracy": (BROWN, "v", "-."), "KNC": (GREEN, "^", ":")}
     looks |= {"CPD": (VERMILLION, "s", "--"), "KNN": (BLUE, "o", "-")}
     heights = labels_apart(np.array([(1, measures[values[-1]][name]) for name in looks]), (1, 0.07))
     for (name, (color, marker, line)), (_, height) in zip(looks.items(), heights, strict=True):
         curve = [measures[value][name] for value in values]
-        right.plot(values, curve, color=color, ls=line)
-        right.plot(perplexity, shown[name], color=color, marker=marker, markersize=11)
-        right.annotate(
+        axes.plot(values, curve, color=color, ls=line)
+        shown = measures[perplexity][name]
+        axes.plot(perplexity, shown, color=color, marker=marker, markersize=11)
+        axes.annotate(
             name,
             (1.04, height),
-            xycoords=right.get_yaxis_transform(),
+            xycoords=axes.get_yaxis_transform(),
             color=color,
             weight="bold",
             va="center",
         )
-    right.set_xscale("log")
+    axes.set_xscale("log")
     ticks = [*values[::2], values[-1]]
-    right.set_xticks(ticks, [str(tick) for tick in ticks])
-    right.set_xticks([], minor=True)
-    right.set(ylim=(0, 1), xlabel="perplexity", title="how faithful")
-    return picture
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set(ylim=(0, 1), xlabel="perplexity", title="how faithful")

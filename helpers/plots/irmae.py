@@ -148,7 +148,7 @@ def plot_rising(steps: Sequence[int], variances: Mapping[str, np.ndarray]) -> Pi
 
 
 @styled
-def plot_starts(
+def plot_signals(
     sizes: Mapping[str, np.ndarray],
     curves: Mapping[str, Mapping[str, np.ndarray]],
     grey: float,
@@ -166,24 +166,19 @@ def plot_starts(
     """
     starts = " and ".join(sizes)
     picture = new_picture(
-        f"For {starts}: on the left how much what each of ten convolutions gives differs "
+        f"For {starts}: on the left how much the output of each of ten convolutions varies "
         "between images before any training, on the right the held-out errors against the epochs; "
         "a dashed line: all right but for the hue.",
         height=4.4,
     )
     left, right = picture.subplots(1, 2)
-    fills = ("white", None)
+    fills = dict(zip(sizes, ("white", None), strict=True))
+    _errors_of_starts(right, curves, fills, grey)
     places = ((3.6, -4.2), (7.9, -1))
-    colors = (GREY, PURPLE)
-    for start, color, fill, place in zip(sizes, colors, fills, places, strict=True):
-        look = {"color": color, "marker": "o", "mfc": fill}
+    for start, color, place in zip(sizes, (GREY, PURPLE), places, strict=True):
+        look = {"color": color, "marker": "o", "mfc": fills[start]}
         left.plot(np.arange(1, 11), np.log10(sizes[start]), ls="-", **look)
         left.text(*place, start, color=color, ha="center", weight="bold")
-        for name, errors in curves[start].items():
-            epochs = np.arange(1, len(errors) + 1)
-            look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
-            look["markevery"] = max(1, len(errors) // 16)
-            right.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
     left.axvline(5.5, color=BLACK, ls=":", lw=1.5)
     left.text(5.6, -6.8, "code")
     _powers(left, -6)
@@ -193,13 +188,22 @@ def plot_starts(
         title="difference left, untrained",
     )
     left.set_xticks(range(1, 11))
-    right.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5)
-    right.text(right.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
-    ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
-    right.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
-    right.set(ylim=(None, np.log10(0.15)), xlabel="epochs", title="held-out error")
-    right.legend(frameon=False, loc="upper right")
     return picture
+
+
+def _errors_of_starts(axes: Axes, curves, fills: Mapping[str, str | None], grey: float) -> None:
+    for start, fill in fills.items():
+        for name, errors in curves[start].items():
+            epochs = np.arange(1, len(errors) + 1)
+            look = LOOKS[name] | {"mfc": fill or LOOKS[name]["color"], "ms": 5}
+            look["markevery"] = max(1, len(errors) // 16)
+            axes.plot(epochs, np.log10(errors), label=f"{name}, {start}", **look)
+    axes.axhline(np.log10(grey), color=BLACK, ls="--", lw=1.5)
+    axes.text(axes.get_xlim()[1], np.log10(grey), "all right but hue ", ha="right", va="top")
+    ticks = (0.0005, 0.001, 0.002, 0.004, 0.008)
+    axes.set_yticks(np.log10(ticks), [f"{value:g}" for value in ticks])
+    axes.set(ylim=(None, np.log10(0.15)), xlabel="epochs", title="held-out error")
+    axes.legend(frameon=False, loc="upper right")
 
 
 @styled
@@ -274,19 +278,12 @@ def plot_start(
         height=4.2,
         layout=None,
     )
+    looks = {name: {"color": GREY, "lw": 1.2} for name in spectra}
+    looks[start] = {"color": VERMILLION, "lw": 3.5, "zorder": 3}
     left = picture.add_axes((0.08, 0.16, 0.4, 0.74))
-    right = picture.add_axes((0.57, 0.16, 0.41, 0.74))
-    chosen = {"color": VERMILLION, "lw": 3.5, "zorder": 3}
-    ends = np.array([(0.0, counts[-1]) for _, counts in tracks.values()])
-    heights = labels_apart(ends, (1, 1.3))[:, 1]
-    for (name, values), height in zip(spectra.items(), heights, strict=True):
-        errors, counts = np.log10(tracks[name][0]), tracks[name][1]
-        look = chosen if name == start else {"color": GREY, "lw": 1.2}
-        values = np.log10(np.maximum(relative(values[epoch - 1]), FLOOR))
-        left.plot(values, ls="-", marker="o" if name == start else "", **look)
-        right.plot(errors, counts, ls="-", marker="", **look)
-        right.plot(errors[epoch - 1], counts[epoch - 1], marker="o", **look)
-        right.text(np.log10(0.00066), height, f"× {name:g}", color=look["color"], va="center")
+    for name, values in spectra.items():
+        shares = np.log10(np.maximum(relative(values[epoch - 1]), FLOOR))
+        left.plot(shares, ls="-", marker="o" if name == start else "", **looks[name])
     left.axvline(EDGE, color=BLACK, ls="--", lw=1.5)
     left.axhline(-2, color=PURPLE, ls="-", lw=1.5)
     left.text(16.4, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
@@ -295,13 +292,25 @@ def plot_start(
     left.set_title(f"share of the largest after {epoch} epochs")
     left.set_xticks(range(0, 17, 4))
     _powers(left, low)
-    ticks = (0.0005, 0.001, 0.002, 0.005, 0.01)
-    right.set_xticks(np.log10(ticks), [f"{value:g}" for value in ticks])
-    right.set_yticks(range(0, 19, 3))
-    right.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
-    right.set(xlim=np.log10((0.011, 0.00038)), ylim=(0, 19), xlabel="held-out error, falling")
+    right = picture.add_axes((0.57, 0.16, 0.41, 0.74))
+    _counts_against_error(right, tracks, looks, epoch)
     right.set_title(f"values above 1 %, start × {start:g}: {count}")
     return picture
+
+
+def _counts_against_error(axes: Axes, tracks, looks: Mapping[float, dict], epoch: int) -> None:
+    ends = np.array([(0.0, counts[-1]) for _, counts in tracks.values()])
+    heights = labels_apart(ends, (1, 1.3))[:, 1]
+    for (name, (errors, counts)), height in zip(tracks.items(), heights, strict=True):
+        errors, look = np.log10(errors), looks[name]
+        axes.plot(errors, counts, ls="-", marker="", **look)
+        axes.plot(errors[epoch - 1], counts[epoch - 1], marker="o", **look)
+        axes.text(np.log10(0.00066), height, f"× {name:g}", color=look["color"], va="center")
+    ticks = (0.0005, 0.001, 0.002, 0.005, 0.01)
+    axes.set_xticks(np.log10(ticks), [f"{value:g}" for value in ticks])
+    axes.set_yticks(range(0, 19, 3))
+    axes.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
+    axes.set(xlim=np.log10((0.011, 0.00038)), ylim=(0, 19), xlabel="held-out error, falling")
 
 
 def _powers(axes: Axes, low: int) -> None:

@@ -434,7 +434,7 @@ def plot_loadings(
         "Entries of the first principal component for the same data in different units. "
         + "; ".join(described)
         + ".",
-        height=2.8,
+        height=3.1,
     )
     rows = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     lowest = -1.35 if np.min(shown) < 0 else 0  # an entry that rounds to 0 needs no room
@@ -444,7 +444,7 @@ def plot_loadings(
         axes.set_title(
             f"{title}\n{pca.explained_variance_ratio[0]:.1%} of the variance", fontsize=14
         )
-        axes.set(xlim=(lowest, 1.35))
+        axes.set(xlim=(lowest, 1.35), xlabel="entry of component 1")
         axes.axvline(0, color=BLACK, lw=1)
         axes.grid(False)
     return picture

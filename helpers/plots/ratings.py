@@ -261,7 +261,7 @@ def _errors_by_k(held_out, training, of_penalty, here, baseline) -> None:
     held_out.set_xticks([])
     training.set_xticks(places, [str(record["k"]) for record in of_penalty])
     training.set_xlabel("factors, k")
-    held_out.set_title(f"RMSE at λ = {here['penalty']:.3g}; dashed: biases")
+    held_out.set_title(f"RMSE at λ = {here['penalty']:.3g}; grey: biases")
 
 
 def _user(axes, given, predicted, scale) -> None:
