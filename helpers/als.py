@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from helpers.factorization import (
+    PATIENCE,
     Factors,
     Fit,
     check_init,
@@ -88,7 +89,7 @@ def fit_als(
     cg_steps: int | None = None,
     epochs: int = 30,
     validation: Ratings | None = None,
-    patience: int = 10,
+    patience: int = PATIENCE,
 ) -> Fit:
     """Factors by alternating least squares, with early stopping.
 
@@ -210,7 +211,7 @@ def fit_joint_als(
     bias_penalties: tuple[float, float] = (10, 8),
     epochs: int = 30,
     validation: Ratings | None = None,
-    patience: int = 10,
+    patience: int = PATIENCE,
 ) -> Fit:
     """Biases and factors together by alternating least squares, with early stopping.
 

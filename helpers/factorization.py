@@ -25,6 +25,7 @@ from helpers.rating_models import (
 from helpers.ratings import Ratings, coordinates, to_csr
 
 Factors = tuple[np.ndarray, np.ndarray]  # of users (users, k), and of items (items, k)
+PATIENCE = 10  # epochs that early stopping waits for a new best
 
 
 @dataclass(frozen=True)

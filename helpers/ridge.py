@@ -140,7 +140,7 @@ def cg_ridge_rows(
         if len(y) == 0:
             continue
         x = start[row].astype(float)
-        gradient = A.T @ (y - A @ x) - penalties[row] * x  # downhill: half of it, negative
+        gradient = A.T @ (y - A @ x) - penalties[row] * x  # minus half of it: downhill
         direction, size = gradient, gradient @ gradient
         for _ in range(steps):
             if size == 0:

@@ -7,7 +7,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from helpers.compiled import njit
-from helpers.factorization import Factors, Fit, check_init, judge_by, keep_best, with_factors
+from helpers.factorization import (
+    PATIENCE,
+    Factors,
+    Fit,
+    check_init,
+    judge_by,
+    keep_best,
+    with_factors,
+)
 from helpers.rating_models import RatingModel, check_positive, residuals
 from helpers.ratings import Ratings, coordinates
 
@@ -98,7 +106,7 @@ def fit_sgd(
     learning_rate: float = 0.05,
     epochs: int = 60,
     validation: Ratings | None = None,
-    patience: int = 10,
+    patience: int = PATIENCE,
 ) -> Fit:
     """Factors by stochastic gradient descent, with early stopping.
 

@@ -58,12 +58,12 @@ def plot_matrices(
     picture = new_picture(
         "Matrices as images, red above zero and blue below. Left: the true matrix with its stripes "
         "and blocks, and the entries that are seen, scattered over grey. Then what was made of them "
-        f"by {', '.join(found)}; below each, what it lacks to the true matrix.",
+        f"by {', '.join(found)}; below each, the same minus the true matrix.",
         height=4.9,
     )
     upper = {"true matrix": truth} | dict(found)
     lower = [observed, *(matrix - truth for matrix in found.values())]
-    titles = ["what is seen", *["minus the true matrix"] * len(found)]
+    titles = ["what is seen", *["minus the truth"] * len(found)]
     rows = picture.subplots(2, len(upper))
     for column, (title, matrix) in enumerate(upper.items()):
         for axes, shown, words in (
