@@ -55,7 +55,7 @@ def test_a_right_answer_comes_back_as_an_array_and_costs_no_mistakes():
     [
         (4, "x is 4: squared"),
         (4.03, "x is 4.03: squared"),
-        (3, "x is 3: neither"),
+        (3, "x is 3: neither."),
         ([2], "should have the shape ()"),
         (np.nan, "NaN"),
     ],

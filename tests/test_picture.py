@@ -96,3 +96,13 @@ def test_notebook_gets_the_picture_and_its_description():
 def test_picture_without_description_is_refused():
     with pytest.raises(ValueError, match="alt is empty"):
         new_picture(" ")
+
+
+@pytest.mark.parametrize(("channels", "least", "most"), [(3, 60, 128), (1, 2, 32)])
+def test_small_pictures_keep_more_colours_of_images_in_colour(channels, least, most):
+    picture = new_picture("A ramp of colours.", height=3)
+    ramp = np.linspace(0, 1, 30)
+    image = np.stack([*np.meshgrid(ramp, ramp), np.full((30, 30), 0.5)], axis=-1)[..., :channels]
+    picture.subplots().imshow(image.squeeze())
+    kept = Image.open(io.BytesIO(to_png(picture, small=True))).convert("RGB").getcolors()
+    assert least <= len(kept) <= most

@@ -78,7 +78,7 @@ def check_accuracies(
     require(not swapped, "by_code and by_pca are swapped.")
     for name, value, known, numbers in zip(names, given, right, sets, strict=True):
         wrong = partial(_wrong_accuracies, known, *numbers, train[1], test[1])
-        require_right(name, value, known, wrong, SLIP, rtol=6e-4)
+        require_right(name, value, known, wrong, SLIP, rtol=6e-4, atol=0)
     passed(f"right on test images: {by_code:.3f} by the code, {by_pca:.3f} by PCA")
 
 
@@ -154,7 +154,7 @@ def check_overlap(overlap: Callable[[np.ndarray, np.ndarray, int], float]) -> No
         "the map wasn't used; find the neighbours in both": 1.0,
     }
     right = knn_overlap(points, flat, k)
-    require_right("overlap(original, mapped, 7)", value, right, lambda: wrong, SLIP, rtol=1e-9)
+    require_right("overlap(original, mapped, 7)", value, right, wrong, SLIP, rtol=1e-9, atol=0)
     for other in (1, 20):
         found = float(check_array(f"overlap(…, {other})", overlap(points, flat, other), ()))
         words = f"k = 7 is right, and k = {other} gives {found:.4f}, which is not. Is k used?"
@@ -247,7 +247,7 @@ def check_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
         ),
         "this is half of it; the chapter's error has no ½": right / 2,
     }
-    require_right("loss", float(value), right, lambda: wrong, SLIP, rtol=1e-4)
+    require_right("loss", float(value), right, wrong, SLIP, rtol=1e-4, atol=0)
     passed(f"loss {float(value):.4f}, the mean of all squares {right:.4f}")
 
 
@@ -386,7 +386,7 @@ def check_threshold(
         "this is the mean error; take a quantile": errors[1::2].mean(),
         "this is the 90 % quantile: 5 % at one end are meant": np.quantile(errors[1::2], 0.9),
     }
-    require_right("threshold", threshold, right, lambda: wrong, SLIP, rtol=2e-3)
+    require_right("threshold", threshold, right, wrong, SLIP, rtol=2e-3, atol=0)
     upside_down = image_errors(net, np.ascontiguousarray(test[:, ::-1])).numpy()
     share, hits = np.mean(on_test > right), np.mean(upside_down > right)
 
@@ -400,8 +400,8 @@ def check_threshold(
         more = {words: np.mean(mirrored > right), "this is the share of false alarms": share}
         return _shares(hits, len(test)) | more
 
-    require_right("false_alarms", false_alarms, share, wrong_alarms, SLIP, rtol=0.02)
-    require_right("found", found, hits, wrong_hits, SLIP, rtol=0.01)
+    require_right("false_alarms", false_alarms, share, wrong_alarms, SLIP, rtol=0.02, atol=0)
+    require_right("found", found, hits, wrong_hits, SLIP, rtol=0.01, atol=0)
     passed(f"false alarms: {false_alarms:.1%} where 5.0% were meant; found: {found:.0%}")
 
 
@@ -453,9 +453,7 @@ def check_denoising(
                 wrong["this wasn't clipped to [0, 1]"] = np.mean((whole - clean) ** 2)
             other = "by_net" if name == "by_pca" else "by_pca"
             wrong["this is the error of the other method"] = errors[other]
-            require_right(
-                f"{name}[{level}]", answer[level], right, partial(dict, wrong), SLIP, rtol=5e-3
-            )
+            require_right(f"{name}[{level}]", answer[level], right, wrong, SLIP, rtol=5e-3, atol=0)
         untouched = np.mean((images - clean) ** 2)
         passed(
             f"noise {level}: untouched {untouched:.3f}, network {by_net[level]:.3f}, "

@@ -109,7 +109,8 @@ def require_right(
         if np.shape(wrong) == array.shape and np.allclose(array, wrong, rtol, atol)
     )
     value = f" is {array:.5g}" if array.ndim == 0 else ""
-    raise WrongAnswer(f"{name}{value}: {next(alike, otherwise)}")
+    words = next(alike, otherwise)
+    raise WrongAnswer(f"{name}{value}: {words}{'' if words.endswith(('.', '?')) else '.'}")
 
 
 def passed(message: str) -> None:
