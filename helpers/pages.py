@@ -40,6 +40,7 @@ SETTINGS = {
     "html_show_sourcelink": False,
     "html_show_copyright": False,
     "nb_execution_mode": "off",
+    "nb_render_markdown_format": "gfm",  # tables in outputs, too
     "nb_ipywidgets_js": {},  # would be asked of a server
     "nb_code_prompt_show": "Show the solution",
     "nb_code_prompt_hide": "Hide the solution",

@@ -1,4 +1,4 @@
-"""The reader's own ratings: from Yelp's files, from a table, or as an array in ``data/``.
+"""The reader's own ratings: from Yelp's files, from a table, or as an array in ``data/``::
 
     python -m helpers.ratings_files check FILE       tells what a table, JSON lines or .npy hold
     python -m helpers.ratings_files table FILE       writes them for chapter 2

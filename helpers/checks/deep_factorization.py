@@ -166,7 +166,8 @@ def best_choice(
         NaN where nothing is seen.
     held : ndarray of int
         Flat positions of the entries to choose by.
-    options : sequence of (depth, scale)
+    options : sequence of (int, float)
+        Depth and scale of each.
     """
     learn = noisy.copy()
     learn.flat[held] = np.nan

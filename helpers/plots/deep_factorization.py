@@ -94,7 +94,8 @@ def plot_recovery(
 
     Parameters
     ----------
-    runs : mapping from (depth, scale of the initial product) to RecoveryCurve
+    runs : mapping from (int, float) to RecoveryCurve
+        By depth and scale of the initial product.
         The axes reach as far as the longest of them.
     planted : ndarray of shape (rank,)
         The singular values of the true matrix that aren't zero, falling; they are marked.

@@ -24,12 +24,12 @@ CLOSE_ALL = """async () => {
   }
   await jupyterapp.serviceManager.sessions.shutdownAll();
 }"""
-# Text with a dollar sign that is no code: a formula that was left raw.
-DOLLARS = """() => {
+# Text that is no code and still shows its Markdown: a formula, a table or bold words left raw.
+RAW = """() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (texts.nextNode())
-    if (texts.currentNode.data.includes("$") &&
-        !texts.currentNode.parentElement.closest("script, style, pre, code"))
+    if (/[$]|^[|]|[*][*].+[*][*]/m.test(texts.currentNode.data) &&
+        !texts.currentNode.parentElement.closest("script, style, pre, code, math"))
       found.push(texts.currentNode.data);
   return found;
 }"""

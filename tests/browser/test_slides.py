@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from helpers.storage import ROOT
-from tests.browser.conftest import DOLLARS
+from tests.browser.conftest import RAW
 from tests.browser.test_notebooks import assert_changes
 
 pytest.importorskip("latex2mathml", reason="needs the extra: pip install '.[site]'")
@@ -58,7 +58,7 @@ def test_every_slide_fits_the_screen(watched, decks, chapter):
     page, complaints = watched
     open_deck(page, decks, chapter)
     assert page.evaluate(FAULTS) == []
-    assert page.evaluate(DOLLARS) == []
+    assert page.evaluate(RAW) == []
     assert complaints == []
 
 
