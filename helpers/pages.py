@@ -106,7 +106,6 @@ def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> Path:
     from sphinx.application import Sphinx  # of the extra "site"
     from sphinx.util.docutils import docutils_namespace
 
-    shutil.rmtree(folder, ignore_errors=True)
     work = folder.with_name(f"{folder.name}-work")
     shutil.rmtree(work, ignore_errors=True)
     write_source(notebooks, work / "source")
@@ -114,7 +113,7 @@ def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> Path:
         app = Sphinx(
             str(work / "source"),
             None,
-            str(folder),
+            str(work / "pages"),
             str(work / "doctrees"),
             "html",
             confoverrides=SETTINGS,
@@ -123,11 +122,12 @@ def build(notebooks: Path = ROOT / "notebooks", folder: Path = FOLDER) -> Path:
         app.build()
     if app.statuscode:
         raise RuntimeError("Sphinx could not make the pages; it says above why")
-    copy_downloads(notebooks, folder / "notebooks")
+    copy_downloads(notebooks, work / "pages" / "notebooks")
+    # empty: the notebooks stand beside the pages
+    shutil.rmtree(work / "pages" / "_sources", ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (work / "pages").rename(folder)
     shutil.rmtree(work)
-    shutil.rmtree(
-        folder / "_sources", ignore_errors=True
-    )  # empty: the notebooks stand beside the pages
     return folder / "index.html"
 
 

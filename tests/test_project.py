@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -174,6 +175,24 @@ def test_binder_has_the_environment_without_tests_and_without_cuda():
     assert found == expected
     assert binder == {key: full[key] for key in ("name", "channels")}
     assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
+
+
+def test_the_cell_for_colab_finds_the_course_without_a_restart(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    cell = re.search(r"^    !git clone .*?(?=\n\n)", readme, re.M | re.S)[0]
+    cell = cell.replace("ADDRESS", f"'{ROOT.as_uri()}'")
+    with_cell = f"get_ipython().run_cell({textwrap.dedent(cell)!r}).raise_error()"
+    code = f"{with_cell}; import helpers.pca; print(helpers.pca.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = Path(done.stdout.splitlines()[-1])
+    assert found.resolve() == (tmp_path / "course" / "helpers" / "pca.py").resolve()
 
 
 def names_for_tests() -> list[str]:
