@@ -1,18 +1,21 @@
 """Chapter 6's full runs: their images, their networks, and what they record."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from helpers.experiments import degrees_of_freedom as runs_of_degrees
 from helpers.experiments.irmae import SMALL_2, judge_shapes
 from helpers.experiments.registry import NETWORKS
-from helpers.shapes import DEGREES, SHAPE_PARTS, images_of_degrees
+from helpers.shapes import DEGREES, SHAPE_PARTS, images_of_degrees, shape_images
 
 
 def test_each_truth_has_two_networks_and_two_seeds():
-    mine = runs_of_degrees.NETWORKS
+    assert runs_of_degrees.NETWORKS.items() <= NETWORKS.items()
+    mine = {n: s for n, s in runs_of_degrees.NETWORKS.items() if n.startswith("degrees-")}
     assert len(mine) == 4 * len(DEGREES)
-    assert mine.items() <= NETWORKS.items()
     for name, spec in mine.items():
         degrees, model = name.split("-", 2)[1:]
         assert spec.data["degrees"] == int(degrees)
@@ -22,6 +25,32 @@ def test_each_truth_has_two_networks_and_two_seeds():
         assert small == model.startswith("irmae")
         assert (spec.epochs, spec.save_weights) == (20, False)
     assert len({str(spec.configuration) for spec in mine.values()}) == len(mine)
+
+
+@pytest.mark.parametrize(
+    ("start", "variance"), zip(runs_of_degrees.STARTS, (4e-2, 4e-4, 4e-6), strict=True)
+)
+def test_a_start_is_the_same_variance_of_the_code_for_each_depth(start, variance):
+    images = shape_images("corner", "validation", 500)
+    chapter_5 = {"large": "-early", "medium": "-start-0.32", "small": "-small"}[start]
+    names = [name for name in NETWORKS if re.fullmatch(rf"layers-\d-{start}", name)]
+    names += [f"shapes-corner-irmae-2{chapter_5}"]
+    names += ["shapes-corner-irmae-4-small"] * (start == "small")
+    found = {NETWORKS[name].network["linear_layers"]: NETWORKS[name] for name in names}
+    assert sorted(found) == [1, 2, 4, 8]
+    for spec in found.values():
+        judged = judge_shapes(spec.untrained().eval(), images)
+        assert judged["code_variance"] == pytest.approx(variance, rel=0.15)
+        assert spec.epochs >= runs_of_degrees.SHAPES_EARLY
+
+
+def test_runs_with_weight_decay_differ_in_nothing_else():
+    without = NETWORKS["shapes-corner-irmae-2-early"]
+    for decay in runs_of_degrees.DECAYS:
+        spec = NETWORKS[f"weight-decay-{decay:g}"]
+        assert spec.training == replace(without.training, weight_decay=decay)
+        assert (spec.network, spec.data) == (without.network, without.data)
+        assert spec.configuration != without.configuration
 
 
 def test_networks_are_judged_beside_the_mean_image(monkeypatch):

@@ -186,7 +186,9 @@ def shape_run(
 ) -> NetworkRun:
     """An autoencoder of shapes with the paper's settings; ``network`` says where it departs."""
     network = replace(network, linear_layers=linear_layers)
-    kind = f"{linear_layers} linear layers" if linear_layers else "no linear layer"
+    kind = {0: "no linear layer", 1: "1 linear layer"}.get(
+        linear_layers, f"{linear_layers} linear layers"
+    )
     penalty = f", {loss['norm']} penalty" if loss else ""
     early = "" if epochs == SHAPES_EPOCHS else f", {epochs} epochs"
     of = f"{kind}{penalty}{departures(network)}, seed {seed}{early}"
