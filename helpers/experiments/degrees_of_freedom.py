@@ -1,18 +1,20 @@
 """The full runs of chapter 6: what decides the rank of a code.
 
 Images whose number of degrees of freedom is known; how deep the product of linear layers is, and how
-large the code before training; weight decay.
+large the code before training; weight decay; and the variants that a student's replication tried.
 """
 
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from helpers.configurations import ShapeConfiguration, plain_values
+from helpers.experiments.irmae import NETWORKS as CHAPTER_5
 from helpers.experiments.irmae import (
+    SHAPE_PAIRS,
     SHAPES_EARLY,
     SHAPES_JUDGED,
     SHAPES_NETWORK,
@@ -21,12 +23,14 @@ from helpers.experiments.irmae import (
     build_shape_autoencoder,
     data_of,
     judge_shapes,
+    rounded,
     shape_run,
 )
-from helpers.runs import NetworkRun, Prepared
-from helpers.shapes import DEGREES, images_of_degrees
+from helpers.runs import NetworkRun, Prepared, trained_network
+from helpers.shapes import DEGREES, images_of_degrees, shape_images
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.nn import Module
 
 MODELS = {"ae": SHAPES_NETWORK, "irmae-2": replace(SMALL_2, linear_layers=2)}
@@ -38,6 +42,19 @@ GAINS = {  # number of linear layers: for each start the factor on their initial
     8: (1.52, 1.14, 0.857),
 }
 DECAYS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+CONTINUED = "shapes-corner-irmae-2-small"
+VARIANTS: dict[str, dict[str, str]] = {  # what differs from that run
+    "sigmoid": {"output": "sigmoid"},
+    "identity": {"output": "identity"},  # for those below: their images leave the range of tanh
+    "zero-mean": {"output": "identity", "preprocessing": "zero mean"},
+    "zero-mean-wrong": {"output": "identity", "preprocessing": "zero mean, wrong"},
+    "imagenet": {"output": "identity", "preprocessing": "ImageNet"},
+    "scores": {"output": "identity", "preprocessing": "scores"},
+    "zca": {"output": "identity", "preprocessing": "ZCA"},
+    "noise": {"augmentation": "noise"},
+    "noise-half": {"augmentation": "noise on half"},
+    "imagenet-half": {"output": "identity", "augmentation": "ImageNet on half"},
+}
 
 
 def prepare_degrees(degrees: int) -> Prepared:
@@ -95,6 +112,80 @@ def decay_run(decay: float) -> NetworkRun:
     return replace(run, summary=f"{run.summary}, weight decay {decay:g}", training=training)
 
 
+def prepare_variant(ways: dict[str, str]) -> Prepared:
+    """Images prepared in one way; after each epoch the error, of plain images, and the spectra."""
+    import torch
+
+    from helpers.irmae import halfway_quality, shape_tensor
+    from helpers.preprocessing import augmented, preprocessing, with_preprocessing
+
+    train, way = shape_images("corner", "train"), None
+    if "augmentation" in ways:
+        inputs = torch.from_numpy(augmented(ways["augmentation"], train, np.random.default_rng(0)))
+    else:
+        inputs = shape_tensor(train)
+    if "preprocessing" in ways:
+        way = preprocessing(ways["preprocessing"], train)
+        inputs = torch.cat([way.apply(part) for part in inputs.split(5_000)])
+    validation = shape_images("corner", "validation")
+
+    def judge(model: "Module", images: np.ndarray) -> dict:
+        if way is None:
+            return judge_shapes(model, images)
+        row = judge_shapes(with_preprocessing(model, way), images)
+        if way.undo is None:  # compared with plain images it would mean nothing
+            del row["error"], row["hue"]
+        return {"share": share_of_variance(model, way.apply(shape_tensor(images)))} | row
+
+    def results(model: "Module") -> dict:
+        test = shape_images("corner", "test")
+        found = {"validation": judge(model, validation), "test": judge(model, test)}
+        if way is None or way.undo is not None:
+            whole = with_preprocessing(model, way) if way else model
+            halfway = halfway_quality(whole, test[: 2 * SHAPE_PAIRS])
+            found["halfway"] = {name: rounded(values) for name, values in vars(halfway).items()}
+        return found
+
+    judged = validation[:SHAPES_JUDGED]
+    return Prepared(inputs, {"evaluate": lambda model: judge(model, judged)}, results)
+
+
+def share_of_variance(model: "Module", inputs: "Tensor") -> float:
+    """Error of a network on what it is given, as a share of the error of the mean of that."""
+    from helpers.autoencoder import reconstruct_images
+
+    plain = inputs.cpu().numpy()
+    left = np.square(reconstruct_images(model, inputs) - plain).mean(dtype=np.float64)
+    return float(left / np.square(plain - plain.mean(axis=0)).mean(dtype=np.float64))
+
+
+def variant_run(output: str = "tanh", **ways: str) -> NetworkRun:
+    """A short run of two linear layers from the small start, with one thing changed."""
+    network = replace(SMALL_2, linear_layers=2, output=output)
+    told = ", ".join([f"{output} at the output"] * (output != "tanh") + list(ways.values()))
+    return NetworkRun(
+        summary=f"two linear layers, small start, {told}",
+        network={"seed": 0} | plain_values(network, "linear_layers"),
+        training=SHAPES_TRAINING,
+        epochs=SHAPES_EARLY,
+        data=data_of("corner") | ways,
+        build=build_shape_autoencoder,
+        prepare=partial(prepare_variant, ways),
+        save_weights=False,
+    )
+
+
+def continued_run() -> NetworkRun:
+    """A finished network goes on from its saved weights: with 16 bits each, and Adam starts anew."""
+    run = shape_run("corner", 2, {}, network=SMALL_2, epochs=SHAPES_EARLY)
+
+    def saved(**_: Any) -> "Module":
+        return trained_network(CONTINUED, CHAPTER_5[CONTINUED])
+
+    data = data_of("corner") | {"continues": CONTINUED}
+    return replace(run, summary=f"{CONTINUED}, continued", data=data, build=saved)
+
+
 NETWORKS: dict[str, NetworkRun] = {
     **{
         f"degrees-{degrees}-{model}{again}": degrees_run(degrees, MODELS[model], seed)
@@ -107,4 +198,6 @@ NETWORKS: dict[str, NetworkRun] = {
         if gain
     },
     **{f"weight-decay-{decay:g}": decay_run(decay) for decay in DECAYS},
+    **{f"variant-{name}": variant_run(**options) for name, options in VARIANTS.items()},
+    "variant-continued": continued_run(),
 }
