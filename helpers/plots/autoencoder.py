@@ -147,7 +147,7 @@ def plot_histories(
     ours = np.asarray(ours)
     picture = new_picture(
         f"Test error against the epoch: ours falls from {ours[0]:.3f} to {ours[-1]:.3f} in "
-        f"{len(ours)} epochs, along the {len(theirs)} points that the source printed.",
+        f"{len(ours)} epochs, beside {len(theirs)} of the errors that the source printed.",
         height=4.2,
     )
     axes = picture.subplots()

@@ -329,7 +329,7 @@ def plot_item_map(
         angles = np.arctan2(*np.transpose(centres)[::-1])
         around = ", ".join(names[g] for g in np.argsort((angles - angles[0]) % (2 * np.pi)))
         described.append(f"{title}: {around}")
-    picture.alt = "Restaurants in the plane; the middles of the groups, counter-clockwise. "
+    picture.alt = "Restaurants in the plane; the middles of the groups (each restaurant counts as often as it was rated), counter-clockwise. "
     picture.alt += "; ".join(described) + "."
     return picture
 
