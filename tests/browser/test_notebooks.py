@@ -1,7 +1,7 @@
 """Every notebook as a reader meets it: opened, run, its sliders moved; and as a page without kernel.
 
-A chapter joins these tests by being in notebooks/. Here only the cells run that its sliders need:
-nbval runs them all.
+A chapter joins these tests by being in notebooks/. Here only the statements run that its sliders
+need: nbval runs them all.
 """
 
 import nbformat
@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from helpers.notebooks import course_notebooks
 from helpers.storage import ROOT
 from tests.browser.conftest import CLOSE_ALL, LAB_TIMEOUT
-from tests.notebooks.names import cells_needed
+from tests.notebooks.names import cells_needed, statements
 
 RUN_TIMEOUT = 600_000  # milliseconds for all cells of a notebook, on a busy machine
 DRAWN_TIMEOUT = 60_000  # for a picture; tests wait for what happens, these only end a wait in vain
@@ -46,11 +46,17 @@ def is_explorer(cell) -> bool:
 
 
 def sliders_only(path):
-    """A notebook without the code that its sliders don't need."""
+    """A notebook with only those statements that its sliders need."""
     notebook = nbformat.read(path, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    needed = [c.id for cell in filter(is_explorer, code) for c in cells_needed(code, cell)]
-    notebook.cells = [c for c in notebook.cells if c.cell_type != "code" or c.id in needed]
+    parts = [part for cell in code for part in statements(cell)]
+    sliders = {cell.id for cell in filter(is_explorer, code)}
+    shown = [part for part in parts if part.cell in sliders and part.source.startswith("explore(")]
+    assert {part.cell for part in shown} == sliders
+    needed = [part for slider in shown for part in cells_needed(parts, slider)]
+    for cell in code:
+        cell.source = "\n".join(p.source for p in parts if p.cell == cell.id and p in needed)
+    notebook.cells = [c for c in notebook.cells if c.cell_type != "code" or c.source]
     return notebook
 
 

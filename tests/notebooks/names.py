@@ -3,6 +3,7 @@
 import ast
 import symtable
 from functools import cache
+from types import SimpleNamespace
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -122,3 +123,14 @@ def cells_needed(cells: list, wanted) -> list:
                 found.add(source)
                 todo.append(source)
     return [cells[i] for i in sorted(found)]
+
+
+def statements(cell) -> list[SimpleNamespace]:
+    """The statements of a cell, each as a cell of its own; assertions are left out.
+
+    For :func:`cells_needed`, a call that changes what it is given (a training) gives it no value: what
+    is needed of the names alone is kept.
+    """
+    tree = ast.parse(plain_source(cell))
+    kept = [node for node in tree.body if not isinstance(node, ast.Assert)]
+    return [SimpleNamespace(source=ast.unparse(node), cell=cell.id) for node in kept]

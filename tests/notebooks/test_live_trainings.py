@@ -9,7 +9,14 @@ import pytest
 from helpers import display, training
 from helpers.storage import ROOT
 from tests.notebooks import guards
-from tests.notebooks.names import cells_needed, defined_names, names_taken, plain_source, used_names
+from tests.notebooks.names import (
+    cells_needed,
+    defined_names,
+    names_taken,
+    plain_source,
+    statements,
+    used_names,
+)
 
 
 def test_few_outputs_are_ignored():
@@ -98,3 +105,19 @@ def test_a_cell_that_changes_an_object_is_needed_by_those_that_use_it_later():
     cells = [new_code_cell(source) for source in [*sources, "print(rows)"]]
     assert cells_needed(cells, cells[4]) == [cells[0], cells[1], cells[4]]
     assert cells_needed(cells, cells[5]) == [cells[0], cells[2], cells[5]]
+
+
+def test_of_a_cell_only_the_statements_that_are_needed_are_kept():
+    from nbformat.v4 import new_code_cell
+
+    cells = [
+        new_code_cell(
+            "x, rows = 1, []\nslow = x + 1\nassert slow == 2\nfor i in range(x):\n    rows.append(i)"
+        ),
+        new_code_cell("print(slow)\nexplore(rows)"),
+    ]
+    parts = [part for cell in cells for part in statements(cell)]
+    assert len(parts) == 5
+    kept = [part.source for part in cells_needed(parts, parts[-1])]
+    assert kept == ["x, rows = (1, [])", "for i in range(x):\n    rows.append(i)", "explore(rows)"]
+    assert [part.cell for part in parts] == [cells[0].id] * 3 + [cells[1].id] * 2
