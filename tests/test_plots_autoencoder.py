@@ -82,7 +82,7 @@ def test_histories_show_both_runs():
     assert list(lines[0].get_ydata()) == ours
     assert list(lines[1].get_xdata()) == [0, 4]
     assert lines[2].get_ydata()[0] == 0.002
-    assert "from 0.040 to 0.011 in 5 epochs, along the 2 points" in picture.alt
+    assert "from 0.040 to 0.011 in 5 epochs, beside 2 of the errors" in picture.alt
 
 
 @pytest.mark.parametrize("d", [8, 64])
