@@ -36,6 +36,25 @@ def digest(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def for_this_kernel(content: bytes) -> bytes:
+    """A notebook with the kernel and the Python of this environment.
+
+    JupyterLab writes both into a notebook that it opens, and would mark it as changed.
+    """
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    notebook = nbformat.reads(content.decode(), as_version=4)
+    spec = KernelSpecManager().get_kernel_spec("python3")
+    notebook.metadata.kernelspec = {
+        "display_name": spec.display_name,
+        "language": spec.language,
+        "name": "python3",
+    }
+    notebook.metadata.language_info = IPythonKernel.language_info
+    return (nbformat.writes(notebook) + "\n").encode()
+
+
 def update_copies(notebooks: Path, copies: Path) -> list[str]:
     """Copy notebooks that are not there yet, or are there as they were given; edited ones stay.
 
@@ -69,7 +88,7 @@ def update_copies(notebooks: Path, copies: Path) -> list[str]:
         if copy.exists() and digest(copy) not in known:
             kept.append(name)
             continue
-        write_whole(copy, content)
+        write_whole(copy, for_this_kernel(content) if source.suffix == ".ipynb" else content)
         given[name] = new
     write_json(record, given)
     return kept

@@ -22,7 +22,14 @@ from helpers.storage import ROOT
 # made of torch; everything else loads it only when it is needed
 TORCH_MODULES = tuple(
     f"helpers.{name}"
-    for name in ("training", "autoencoder", "irmae", "preprocessing", "checks.autoencoder", "checks.irmae")
+    for name in (
+        "training",
+        "autoencoder",
+        "irmae",
+        "preprocessing",
+        "checks.autoencoder",
+        "checks.irmae",
+    )
 )
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
 # rows of CONTRIBUTING.md's table of floors

@@ -9,6 +9,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
+from helpers.copies import update_copies
 from helpers.notebooks import course_notebooks
 from helpers.storage import ROOT
 from tests.browser.conftest import CLOSE_ALL, LAB_TIMEOUT
@@ -129,6 +130,15 @@ def test_saved_notebook_shows_its_pictures_before_anything_is_run(lab, path):
         expect(output.locator("img")).to_have_count(1)
         expect(output.locator("input, select").first).to_be_hidden()
     expect(lab.get_by_text("Jupyter news")).to_have_count(0)
+
+
+def test_a_copy_is_not_marked_as_changed_by_opening_it(lab, lab_folder):
+    update_copies(ROOT / "notebooks", lab_folder / "work")
+    for path in course_notebooks():
+        open_in_lab(lab, f"work/{path.relative_to(ROOT / 'notebooks').as_posix()}")
+        shown = "[...jupyterapp.shell.widgets('main')].at(-1).context.model"
+        assert lab.evaluate(f"{shown}.getMetadata('language_info').version")
+        expect(lab.locator(".jp-mod-dirty")).to_have_count(0)
 
 
 @WITH_SLIDERS
