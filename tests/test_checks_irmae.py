@@ -272,7 +272,7 @@ def by_hand(codes, factor, k):
     centre = codes[:1000].mean(axis=0)
     axes = np.linalg.svd(codes[:1000] - centre)[2][:k]
     inputs = np.column_stack([(codes - centre) @ axes.T, np.ones(len(codes))])
-    weights = np.linalg.lstsq(inputs[:1000], factor[:1000])[0]
+    weights = np.linalg.lstsq(inputs[:1000], factor[:1000], rcond=None)[0]
     off = factor[1000:] - inputs[1000:] @ weights
     return 1 - off.var() / factor[1000:].var() - off.mean() ** 2 / factor[1000:].var()
 

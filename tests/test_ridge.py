@@ -85,7 +85,7 @@ def test_bias_and_coefficients_are_the_least_squares_solution_of_both_together(s
             continue
         size = np.diag(np.sqrt([2.5, *[weights[row]] * k]))
         A = np.vstack([np.hstack([np.ones((len(rated), 1)), factors[rated]]), size])
-        expected = np.linalg.lstsq(A, np.concatenate([y, np.zeros(k + 1)]))[0]
+        expected = np.linalg.lstsq(A, np.concatenate([y, np.zeros(k + 1)]), rcond=None)[0]
         np.testing.assert_allclose(solved[row], expected, atol=1e-9)
 
 
