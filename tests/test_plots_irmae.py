@@ -90,7 +90,7 @@ def test_start_draws_the_chosen_network_strong_and_tells_its_count(start, epoch)
     np.testing.assert_allclose(track.get_xdata(), np.log10(tracks[start][0]))
     assert np.squeeze(mark.get_ydata()) == tracks[start][1][epoch - 1]
     assert f"has {tracks[start][1][epoch - 1]}." in picture.alt
-    assert [text.get_text() for text in right.texts] == ["× 1", "× 0.1"]
+    assert [text.get_text() for text in right.texts] == ["× 1 → 12", "× 0.1 → 4"]
     assert to_png(picture)
 
 

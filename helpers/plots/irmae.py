@@ -305,12 +305,13 @@ def _counts_against_error(axes: Axes, tracks, looks: Mapping[float, dict], epoch
         errors, look = np.log10(errors), looks[name]
         axes.plot(errors, counts, ls="-", marker="", **look)
         axes.plot(errors[epoch - 1], counts[epoch - 1], marker="o", **look)
-        axes.text(np.log10(0.00066), height, f"× {name:g}", color=look["color"], va="center")
+        told = f"× {name:g} → {counts[-1]}"
+        axes.text(np.log10(0.00066), height, told, color=look["color"], va="center")
     ticks = (0.0005, 0.001, 0.002, 0.005, 0.01)
     axes.set_xticks(np.log10(ticks), [f"{value:g}" for value in ticks])
     axes.set_yticks(range(0, 19, 3))
     axes.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
-    axes.set(xlim=np.log10((0.011, 0.00038)), ylim=(0, 19), xlabel="held-out error, falling")
+    axes.set(xlim=np.log10((0.011, 0.0003)), ylim=(0, 19), xlabel="held-out error, falling")
 
 
 def _powers(axes: Axes, low: int) -> None:
