@@ -311,7 +311,7 @@ def _counts_against_error(axes: Axes, tracks, looks: Mapping[float, dict], epoch
     axes.set_xticks(np.log10(ticks), [f"{value:g}" for value in ticks])
     axes.set_yticks(range(0, 19, 3))
     axes.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
-    axes.set(xlim=np.log10((0.011, 0.0003)), ylim=(0, 19), xlabel="held-out error, falling")
+    axes.set(xlim=np.log10((0.011, 0.0002)), ylim=(0, 19), xlabel="held-out error, falling")
 
 
 def _powers(axes: Axes, low: int) -> None:
