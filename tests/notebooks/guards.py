@@ -1,14 +1,18 @@
 """What every notebook of the course keeps to: each guard returns the faults it finds, in words."""
 
 import ast
+import base64
 import copy
 import html
+import io
 import re
 import symtable
 from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
+from PIL import Image
 
 from helpers.notebooks import (
     LIVE_VIEW,
@@ -36,6 +40,7 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "05_irmae.ipynb: c20": "c20",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/=]+")  # as base64, which begins like this
 TIMERS = re.compile(r"%time|\btimeit\b|\b(?:import|from) (?:time|datetime)\b")
 
 
@@ -94,6 +99,22 @@ def pictures_have_alt_text(path: Path, notebook) -> list[str]:
             if len(alt) < 20 or data.get("text/plain") != alt:
                 faults.append(f"cell {cell.id} shows a figure described as {alt!r}")
     return faults
+
+
+def nothing_drawn_is_cut(path: Path, notebook) -> list[str]:
+    """No picture, nor any frame of a slider, has ink on its border: there a label would be cut."""
+    return [
+        f"cell {cell.id} draws over the border of picture {i}"
+        for cell, output in _outputs(notebook)
+        for i, png in enumerate(PNG.findall(output.get("data", {}).get("text/html", "")))
+        if ink_on_border(Image.open(io.BytesIO(base64.b64decode(png))))
+    ]
+
+
+def ink_on_border(image: Image.Image) -> bool:
+    """Whether a picture is darker than its white ground somewhere on its outermost pixels."""
+    grey = np.asarray(image.convert("L"))
+    return min(grey[[0, -1]].min(), grey[:, [0, -1]].min()) < 235
 
 
 def nothing_changes_from_run_to_run(path: Path, notebook) -> list[str]:
@@ -230,6 +251,7 @@ GUARDS = (
     ignored_outputs_are_listed,
     no_definition_stands_in_helpers,
     pictures_have_alt_text,
+    nothing_drawn_is_cut,
     nothing_changes_from_run_to_run,
     cells_are_short,
     first_import_says_where_help_is,

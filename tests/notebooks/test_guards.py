@@ -1,5 +1,6 @@
 """Every notebook keeps to the guards, and every guard notices what it is for."""
 
+import base64
 from functools import cache
 
 import nbformat
@@ -15,6 +16,7 @@ from helpers.notebooks import (
     student_copy,
     tidy,
 )
+from helpers.picture import new_picture, to_png
 from tests.notebooks import guards
 from tests.notebooks.paths import minutes
 
@@ -177,6 +179,13 @@ def undescribed_picture(notebook):
     notebook.cells[2].outputs[0]["data"]["text/plain"] = "<Figure size 640x480 with 1 Axes>"
 
 
+def cut_label(notebook):
+    drawn = new_picture("A label that reaches over the right border.")
+    drawn.text(0.9, 0.5, "the end of this is cut")
+    url = base64.b64encode(to_png(drawn, small=True)).decode()
+    notebook.cells[2].outputs[0]["data"]["text/html"] += f'<script>["{url}"]</script>'
+
+
 def live_view(notebook):
     notebook.cells[2].outputs[0]["data"][LIVE_VIEW] = {"model_id": "1"}
 
@@ -229,6 +238,7 @@ def dead_link(notebook):
         (ignored_by_comment, "ignored_outputs_are_listed"),
         (function_of_the_package, "no_definition_stands_in_helpers"),
         (undescribed_picture, "pictures_have_alt_text"),
+        (cut_label, "nothing_drawn_is_cut"),
         (live_view, "nothing_changes_from_run_to_run"),
         (timer, "nothing_changes_from_run_to_run"),
         (imported_timer, "nothing_changes_from_run_to_run"),
