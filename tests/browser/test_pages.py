@@ -102,8 +102,9 @@ CUT = """() => [...document.querySelectorAll("pre, table, img, math, input, sele
 
 
 @BY_CHAPTER
-def test_nothing_printed_is_cut(page, site, chapter):
-    page.set_viewport_size({"width": 680, "height": 1000})  # A4 less its margins
-    page.emulate_media(media="print")
+@pytest.mark.parametrize(("media", "width"), [("print", 680), ("screen", 1300)])
+def test_nothing_is_cut_on_paper_and_on_a_laptop(page, site, chapter, media, width):
+    page.set_viewport_size({"width": width, "height": 1000})  # A4 less its margins is 680 wide
+    page.emulate_media(media=media)
     page.goto((site / f"{chapter.stem}.html").as_uri())
     assert page.evaluate(CUT) == []
