@@ -326,7 +326,9 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
         "mew": 2.5,
         "markevery": 0.08,
     }
-    left.plot(numbers[1:], discarded[1:], color=VIOLET, label="variance left out", **rings)
+    left.plot(
+        numbers[1:], discarded[1:], color=VIOLET, label="variance left out, per pixel", **rings
+    )
     left.plot(numbers[1:], train[1:], color=BLUE, ls="-", label="training error")
     left.plot(numbers[1:], test[1:], color=VERMILLION, ls="--", label="test error")
     left.set(xscale="log", yscale="log", xlabel="k", title="error (MSE)", ylim=(1e-4, 0.1))
