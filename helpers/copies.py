@@ -8,6 +8,7 @@ edited stays.
 import hashlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -36,22 +37,21 @@ def digest(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def for_this_kernel(content: bytes) -> bytes:
-    """A notebook with the kernel and the Python of this environment.
-
-    JupyterLab writes both into a notebook that it opens, and would mark it as changed.
-    """
+@cache
+def this_kernel() -> dict[str, dict]:
+    """The kernel and the Python of this environment, as JupyterLab writes them into a notebook."""
     from ipykernel.ipkernel import IPythonKernel
     from jupyter_client.kernelspec import KernelSpecManager
 
-    notebook = nbformat.reads(content.decode(), as_version=4)
     spec = KernelSpecManager().get_kernel_spec("python3")
-    notebook.metadata.kernelspec = {
-        "display_name": spec.display_name,
-        "language": spec.language,
-        "name": "python3",
-    }
-    notebook.metadata.language_info = IPythonKernel.language_info
+    named = {"display_name": spec.display_name, "language": spec.language, "name": "python3"}
+    return {"kernelspec": named, "language_info": IPythonKernel.language_info}
+
+
+def for_this_kernel(content: bytes) -> bytes:
+    """A notebook that JupyterLab opens without marking it as changed: it has nothing to write into it."""
+    notebook = nbformat.reads(content.decode(), as_version=4)
+    notebook.metadata.update(this_kernel())
     return (nbformat.writes(notebook) + "\n").encode()
 
 

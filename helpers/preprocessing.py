@@ -92,7 +92,7 @@ def preprocessing(name: str, images: np.ndarray) -> Preprocessing:
         return _scaled(1 / deviation, -mean / deviation)
     if name not in ("scores", "ZCA"):
         raise ValueError(f"there is no preprocessing {name!r}")
-    pca = pca_from_covariance(images[:PCA_IMAGES].reshape(len(images[:PCA_IMAGES]), -1))
+    pca = pca_from_covariance(images[:PCA_IMAGES].reshape(-1, 3072))
     axes = torch.from_numpy(pca.components.T).double()  # (3072, 3072), a direction a column
     mean = torch.from_numpy(pca.mean).float()
     there, back = axes, axes.T
@@ -122,7 +122,12 @@ def augmented(name: str, images: np.ndarray, rng: np.random.Generator) -> np.nda
     name : {"noise", "noise on half", "ImageNet on half"}
         Gaussian noise of variance 9e-6 on all images, or on each with a chance of one half;
         channels standardised by ImageNet's numbers, likewise.
-    images : ndarray of shape (N, 3, 32, 32)
+    images : ndarray of shape (N, 3, 32, 32), float32
+
+    Returns
+    -------
+    ndarray of the same shape
+        The images given stay as they are.
 
     Raises
     ------
@@ -135,11 +140,10 @@ def augmented(name: str, images: np.ndarray, rng: np.random.Generator) -> np.nda
         chosen = rng.random(len(images)) < 0.5
     else:
         raise ValueError(f"there is no augmentation {name!r}")
-    changed = images.copy()
+    changed, some = images.copy(), images[chosen]
     if name == "ImageNet on half":
-        mean, deviation = (np.array(values, np.float32)[:, None, None] for values in IMAGENET)
-        changed[chosen] = (images[chosen] - mean) / deviation
+        way = preprocessing("ImageNet", images)
+        changed[chosen] = way.apply(torch.from_numpy(some)).numpy()
     else:
-        noise = rng.standard_normal(images[chosen].shape, np.float32)
-        changed[chosen] += np.float32(NOISE**0.5) * noise
+        changed[chosen] += np.float32(NOISE**0.5) * rng.standard_normal(some.shape, np.float32)
     return changed

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.experiments import degrees_of_freedom as runs_of_degrees
 from helpers.experiments.irmae import SMALL_2, judge_shapes
-from helpers.experiments.registry import NETWORKS
+from helpers.experiments.registry import NETWORKS, load_network
 from helpers.shapes import DEGREES, SHAPE_PARTS, images_of_degrees, shape_images
 
 
@@ -53,9 +53,51 @@ def test_runs_with_weight_decay_differ_in_nothing_else():
         assert spec.configuration != without.configuration
 
 
-def test_networks_are_judged_beside_the_mean_image(monkeypatch):
+@pytest.fixture
+def few_images(monkeypatch):
     for part, count in {"train": 40, "validation": 30, "test": 20}.items():
         monkeypatch.setitem(SHAPE_PARTS, part, count)
+
+
+# scores and ZCA need thousands of images: tests/test_preprocessing.py
+@pytest.mark.parametrize(
+    "name", [n for n in runs_of_degrees.VARIANTS if n not in ("scores", "zca")]
+)
+def test_a_variant_is_judged_on_plain_images(name, few_images):
+    spec, ways = NETWORKS[f"variant-{name}"], runs_of_degrees.VARIANTS[name]
+    prepared, model = spec.prepare(), spec.untrained().eval()
+    row, results = prepared.train["evaluate"](model), prepared.results(model)
+    plain = shape_images("corner", "validation")
+    changed = (prepared.images.numpy() != shape_images("corner", "train")).any(axis=(1, 2, 3))
+    assert ("preprocessing" in ways or "augmentation" in ways) == changed.any()
+    assert row == results["validation"]
+    assert ("error" in row) == ("halfway" in results) == (name != "zero-mean-wrong")
+    assert ("share" in row) == ("preprocessing" in ways)
+    if "preprocessing" not in ways:
+        assert row == judge_shapes(model, plain)
+    if name == "zero-mean":  # from a small start: the mean image, whatever is shown
+        mean = shape_images("corner", "train").mean(axis=0)
+        assert row["error"] == pytest.approx(np.square(plain - mean).mean(), rel=0.02)
+        assert row["share"] == pytest.approx(1, abs=0.1)
+
+
+def test_variants_differ_from_the_small_start_in_what_they_say():
+    small = NETWORKS[runs_of_degrees.CONTINUED]
+    for name, options in runs_of_degrees.VARIANTS.items():
+        spec = NETWORKS[f"variant-{name}"]
+        ways = {n: v for n, v in options.items() if n != "output"}
+        assert spec.data == small.data | ways
+        assert spec.network == small.network | {n: v for n, v in options.items() if n == "output"}
+        assert spec.training == small.training
+
+
+def test_a_continued_run_begins_as_the_saved_network():
+    begun = NETWORKS["variant-continued"].untrained().state_dict()
+    for name, values in load_network(runs_of_degrees.CONTINUED).state_dict().items():
+        assert begun[name].equal(values)
+
+
+def test_networks_are_judged_beside_the_mean_image(few_images):
     spec = NETWORKS["degrees-12-irmae-2"]
     prepared, model = spec.prepare(), spec.build(**spec.network).eval()
     results = prepared.results(model)

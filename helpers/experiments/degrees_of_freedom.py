@@ -7,14 +7,13 @@ large the code before training; weight decay; and the variants that a student's 
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from helpers.configurations import ShapeConfiguration, plain_values
 from helpers.experiments.irmae import NETWORKS as CHAPTER_5
 from helpers.experiments.irmae import (
-    SHAPE_PAIRS,
     SHAPES_EARLY,
     SHAPES_JUDGED,
     SHAPES_NETWORK,
@@ -22,8 +21,8 @@ from helpers.experiments.irmae import (
     SMALL_2,
     build_shape_autoencoder,
     data_of,
+    judge_halfway,
     judge_shapes,
-    rounded,
     shape_run,
 )
 from helpers.runs import NetworkRun, Prepared, trained_network
@@ -116,7 +115,7 @@ def prepare_variant(ways: dict[str, str]) -> Prepared:
     """Images prepared in one way; after each epoch the error, of plain images, and the spectra."""
     import torch
 
-    from helpers.irmae import halfway_quality, shape_tensor
+    from helpers.irmae import shape_tensor
     from helpers.preprocessing import augmented, preprocessing, with_preprocessing
 
     train, way = shape_images("corner", "train"), None
@@ -142,8 +141,7 @@ def prepare_variant(ways: dict[str, str]) -> Prepared:
         found = {"validation": judge(model, validation), "test": judge(model, test)}
         if way is None or way.undo is not None:
             whole = with_preprocessing(model, way) if way else model
-            halfway = halfway_quality(whole, test[: 2 * SHAPE_PAIRS])
-            found["halfway"] = {name: rounded(values) for name, values in vars(halfway).items()}
+            found["halfway"] = judge_halfway(whole, test, "corner")
         return found
 
     judged = validation[:SHAPES_JUDGED]
@@ -161,29 +159,28 @@ def share_of_variance(model: "Module", inputs: "Tensor") -> float:
 
 def variant_run(output: str = "tanh", **ways: str) -> NetworkRun:
     """A short run of two linear layers from the small start, with one thing changed."""
-    network = replace(SMALL_2, linear_layers=2, output=output)
+    network = replace(SMALL_2, output=output)
+    run = shape_run("corner", 2, {}, network=network, epochs=SHAPES_EARLY)
     told = ", ".join([f"{output} at the output"] * (output != "tanh") + list(ways.values()))
-    return NetworkRun(
+    return replace(
+        run,
         summary=f"two linear layers, small start, {told}",
-        network={"seed": 0} | plain_values(network, "linear_layers"),
-        training=SHAPES_TRAINING,
-        epochs=SHAPES_EARLY,
-        data=data_of("corner") | ways,
-        build=build_shape_autoencoder,
+        data=run.data | ways,
         prepare=partial(prepare_variant, ways),
-        save_weights=False,
     )
 
 
 def continued_run() -> NetworkRun:
     """A finished network goes on from its saved weights: with 16 bits each, and Adam starts anew."""
-    run = shape_run("corner", 2, {}, network=SMALL_2, epochs=SHAPES_EARLY)
-
-    def saved(**_: Any) -> "Module":
-        return trained_network(CONTINUED, CHAPTER_5[CONTINUED])
-
-    data = data_of("corner") | {"continues": CONTINUED}
-    return replace(run, summary=f"{CONTINUED}, continued", data=data, build=saved)
+    run = CHAPTER_5[CONTINUED]
+    return replace(
+        run,
+        summary=f"{CONTINUED}, continued",
+        epochs=SHAPES_EARLY,
+        data=run.data | {"continues": CONTINUED},
+        build=lambda **_: trained_network(CONTINUED, run),
+        save_weights=False,
+    )
 
 
 NETWORKS: dict[str, NetworkRun] = {

@@ -139,6 +139,14 @@ def judge_shapes(model: "Module", images: np.ndarray) -> dict:
     return row
 
 
+def judge_halfway(model: "Module", test: np.ndarray, square: str) -> dict[str, list[float]]:
+    """What a run records half-way between the first pairs of test images (N, 3, 32, 32)."""
+    from helpers.irmae import halfway_quality
+
+    halfway = halfway_quality(model, test[: 2 * SHAPE_PAIRS], square)
+    return {name: rounded(values) for name, values in vars(halfway).items()}
+
+
 def rounded(values: np.ndarray) -> list[float]:
     """Four digits of each."""
     return [float(f"{value:.4g}") for value in values]
@@ -146,17 +154,16 @@ def rounded(values: np.ndarray) -> list[float]:
 
 def prepare_shapes(square: str, loss: Mapping[str, Any]) -> Prepared:
     """Images of shapes; after each epoch the error and the spectra on some validation images."""
-    from helpers.irmae import halfway_quality, penalised_loss, shape_tensor
+    from helpers.irmae import penalised_loss, shape_tensor
 
     validation = shape_images(square, "validation")
 
     def results(model: "Module") -> dict:
         test = shape_images(square, "test")
-        halfway = halfway_quality(model, test[: 2 * SHAPE_PAIRS], square)
         return {
             "validation": judge_shapes(model, validation),
             "test": judge_shapes(model, test),
-            "halfway": {name: rounded(values) for name, values in vars(halfway).items()},
+            "halfway": judge_halfway(model, test, square),
         }
 
     return Prepared(

@@ -395,7 +395,7 @@ def plot_noise(
         The median of the last method, run to the end instead of being stopped.
     """
     described = "; ".join(
-        f"{name} {median[0]:.1f} to {median[-1]:.1f}" for name, median in medians.items()
+        f"{name} {median[0]:.2f} to {median[-1]:.2f}" for name, median in medians.items()
     )
     name = list(chosen)[-1]
     picture = new_picture(
@@ -404,9 +404,10 @@ def plot_noise(
         height=4.4,
     )
     axes = picture.subplots()
-    for method, runs in chosen.items():
+    for place, (method, runs) in enumerate(chosen.items(), start=1):
         axes.plot(levels, medians[method], label=method, **LOOKS[method])
-        axes.plot(levels, runs, color=LOOKS[method]["color"], ls="", marker=".", alpha=0.5)
+        dots = {"color": LOOKS[method]["color"], "ls": "", "marker": "o", "ms": 4}
+        axes.plot(np.add(levels, 0.02 * place), runs, **dots)  # beside the marker
     axes.plot(
         levels,
         last,
@@ -435,7 +436,7 @@ def plot_gains(rows: Mapping[str, tuple[float, float, float]], floor: float) -> 
         The difference that the best possible prediction would make.
     """
     picture = new_picture(
-        "Test error minus that of the biases, in stars, with intervals: "
+        "Test error minus that of the biases, in stars, with 95 % intervals: "
         + "; ".join(f"{name} {round(d, 2) + 0:.2f}" for name, (d, _, _) in rows.items())
         + f". The best possible prediction would reach {floor:.2f}.",
         height=1.4 + 0.5 * len(rows),

@@ -312,8 +312,8 @@ def plot_errors(train: np.ndarray, test: np.ndarray, discarded: np.ndarray) -> P
     """
     picture = new_picture(
         "Left: error against the number of components. The training error lies on the discarded "
-        "variance, the test error a little above. Right: test error divided by training error, "
-        "which starts near one and grows with the number of components.",
+        "variance; the test error lies a little below it at first, then above. Right: test error "
+        "divided by training error, which starts near one and grows with the number of components.",
         height=4.2,
     )
     left, right = picture.subplots(1, 2)

@@ -75,6 +75,7 @@ def open_in_lab(page, file):
           const opened = await jupyterapp.commands.execute("docmanager:open", {path});
           await opened.revealed;
           await opened.sessionContext.ready;
+          await opened.sessionContext.session.kernel.info;
           return true;
         }""",
         arg=file,
