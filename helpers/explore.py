@@ -188,16 +188,15 @@ def live_view(
     image = widgets.Image(format="png", width=WIDTH)
     words = widgets.HTML()
 
-    def draw(change=None) -> None:
+    def draw(_change=None) -> None:
         chosen = zip(options.items(), controls, strict=True)
         values = {name: pairs[control.value][1] for (name, pairs), control in chosen}
         try:
             picture = drawn(figure, values)
             image.value = to_png(picture)
             image.layout.visibility = "visible"
-            said = _said(change.owner) if change else ""
             alt = html.escape(description(picture, values))
-            words.value = f'<span style="{HIDDEN}">{said}{alt}</span>'
+            words.value = f'<span style="{HIDDEN}">{alt}</span>'
         except Exception:
             image.layout.visibility = "hidden"
             words.value = f'<pre style="{ERROR}">{html.escape(traceback.format_exc())}</pre>'
@@ -205,17 +204,34 @@ def live_view(
     for control in controls:
         control.observe(draw, names="value")
     draw()
-    return widgets.VBox([*controls, words, image])
+    return widgets.VBox([*controls, words, image, _spoken_labels(options)])
 
 
-def _said(control: widgets.Widget) -> str:
-    """The value of a control that was moved, read out: ipywidgets gives a slider no such text."""
-    moved = f"{control.description} {control.label}"
-    return f'<span role="alert">{html.escape(moved)}</span> '
+def _spoken_labels(options: dict[str, list[tuple[str, Any]]]) -> widgets.HTML:
+    """What has a screen reader say labels: ipywidgets' sliders tell it only where they stand."""
+    sliders = {
+        _label(name): [label for label, _ in pairs]
+        for name, pairs in options.items()
+        if _is_numeric(pairs)
+    }
+    labels = html.escape(json.dumps(list(sliders.items())))
+    return widgets.HTML(f'<style data-labels="{labels}" onload="{html.escape(SPOKEN)}"></style>')
 
 
 # for screen readers, which live images give no description
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+SPOKEN = """
+for (const [i, [name, labels]] of JSON.parse(this.dataset.labels).entries()) {
+  const handle = this.closest('.widget-vbox').querySelectorAll('.noUi-handle')[i];
+  const tell = () => {
+    const label = labels[Math.round(handle.getAttribute('aria-valuenow'))];
+    if (handle.getAttribute('aria-valuetext') !== label)
+      handle.setAttribute('aria-valuetext', label);
+  };
+  handle.setAttribute('aria-label', name);
+  new MutationObserver(tell).observe(handle, {attributeFilter: ['aria-valuetext']});
+  tell();
+}"""
 ERROR = "color:#8B0000;background:#FFF1F0;padding:8px;white-space:pre-wrap"
 
 

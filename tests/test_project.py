@@ -11,6 +11,8 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -32,6 +34,27 @@ TORCH_MODULES = tuple(
     )
 )
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv", "playwright": "playwright-python"}
+PACKAGE_NAMES = {  # of packages that are imported under another name
+    "IPython": "ipython",
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "cvxpy": "cvxpy-base",
+    "sklearn": "scikit-learn",
+    "surprise": "scikit-surprise",
+    "yaml": "pyyaml",
+}
+PART_OF = {  # what comes with a package that is asked for
+    "cycler": "matplotlib",
+    "docutils": "sphinx",
+    "ipykernel": "jupyterlab",
+    "ipython": "ipywidgets",
+    "jupyter-client": "jupyterlab",
+    "jupyter-server": "jupyterlab",
+    "nbclient": "jupyterlab",
+    "nbconvert": "jupyterlab",
+    "nbformat": "jupyterlab",
+    "py4j": "pyspark",
+}
 # rows of CONTRIBUTING.md's table of floors
 ROWS = re.findall(r"^\| (\d) \| ([^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
 FLOOR = {
@@ -158,6 +181,46 @@ def requirements() -> dict[str, str]:
     project = PYPROJECT["project"]
     lines = project["dependencies"] + project["optional-dependencies"]["test"]
     return dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in lines)
+
+
+def all_requirements() -> list[str]:
+    """Names of the packages that the project asks for, with those of its extras."""
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    return [re.match(r"[\w-]+", line)[0] for line in lines]
+
+
+def imported_packages(path: Path) -> set[str]:
+    """What a file imports, anywhere in it, that is neither the project's nor Python's own."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in found} - sys.stdlib_module_names - {"helpers", "tests"}
+
+
+def test_every_package_that_is_imported_is_asked_for():
+    asked_for = set(all_requirements())
+    for path in sorted([*(ROOT / "helpers").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
+        for package in imported_packages(path):
+            name = PACKAGE_NAMES.get(package, package.replace("_", "-").lower())
+            whole = PART_OF.get(name, name)
+            assert whole in asked_for, f"{path.name} imports {package}: declare it"
+
+
+@pytest.mark.parametrize("part", PART_OF)
+def test_parts_come_with_what_is_asked_for(part):
+    whole = PART_OF[part]
+    try:
+        lines = metadata.requires(whole)
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{whole} is not installed here")
+    needs = [re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in lines]
+    others = [
+        metadata.requires(name) or [] for name in needs if name.startswith(("jupyter-", "nb"))
+    ]
+    assert any(
+        re.match(rf"{part}\b", line.lower().replace("_", "-")) for line in [*lines, *chain(*others)]
+    )
 
 
 def test_conda_environment_has_the_same_packages_and_ranges():

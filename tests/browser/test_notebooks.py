@@ -107,6 +107,14 @@ def assert_changes(image, act):
     assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 0
 
 
+def assert_speaks(handle):
+    """A screen reader hears the slider's name, and the label that stands beside it."""
+    row = handle.locator('xpath=ancestor::div[contains(@class, "widget-slider")][1]')
+    shown = row.locator(".widget-readout").inner_text()
+    expect(handle).to_have_attribute("aria-valuetext", shown)
+    expect(handle).to_have_attribute("aria-label", row.locator(".widget-label").inner_text())
+
+
 def move_to_the_left(page, handle, image):
     """Bring a live slider to its first value, and wait for the picture if that is another value."""
     handle.focus()
@@ -158,7 +166,9 @@ def test_every_control_changes_its_picture_and_what_is_saved_keeps_its_pictures(
         explorer.scroll_into_view_if_needed()
         handles, tracks = (explorer.locator(c).all() for c in (".noUi-handle", ".noUi-target"))
         for handle, track in zip(handles, tracks, strict=True):
+            assert_speaks(handle)
             move_to_the_left(lab, handle, image)
+            assert_speaks(handle)
             assert_changes(image, lambda: lab.keyboard.press("ArrowRight"))
             move_to_the_left(lab, handle, image)
             box = track.bounding_box()
