@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.configurations import ShapeConfiguration, plain_values
+from helpers.configurations import ShapeConfiguration, TrainingOptions, plain_values
 from helpers.experiments.irmae import NETWORKS as CHAPTER_5
 from helpers.experiments.irmae import (
     SHAPES_EARLY,
@@ -23,10 +23,11 @@ from helpers.experiments.irmae import (
     data_of,
     judge_halfway,
     judge_shapes,
+    prepare_shapes,
     shape_run,
 )
 from helpers.runs import NetworkRun, Prepared, trained_network
-from helpers.shapes import DEGREES, images_of_degrees, shape_images
+from helpers.shapes import DEGREES, images_of_degrees, shape_factors, shape_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +43,12 @@ GAINS = {  # number of linear layers: for each start the factor on their initial
 }
 DECAYS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 CONTINUED = "shapes-corner-irmae-2-small"
+SHORT = 10  # epochs of weight decay and of the variants
+VAE_TRAINING = TrainingOptions(
+    batch_size=128, learning_rate=1e-3, schedule="one-cycle", schedule_epochs=30, channels_last=True
+)
 VARIANTS: dict[str, dict[str, str]] = {  # what differs from that run
+    "none": {},
     "sigmoid": {"output": "sigmoid"},
     "identity": {"output": "identity"},  # for those below: their images leave the range of tanh
     "zero-mean": {"output": "identity", "preprocessing": "zero mean"},
@@ -106,7 +112,7 @@ def layers_run(layers: int, gain: float) -> NetworkRun:
 
 def decay_run(decay: float) -> NetworkRun:
     """A short run of two linear layers from He's start, with weight decay."""
-    run = shape_run("corner", 2, {}, epochs=SHAPES_EARLY)
+    run = shape_run("corner", 2, {}, epochs=SHORT)
     training = replace(run.training, weight_decay=decay)
     return replace(run, summary=f"{run.summary}, weight decay {decay:g}", training=training)
 
@@ -160,11 +166,11 @@ def share_of_variance(model: "Module", inputs: "Tensor") -> float:
 def variant_run(output: str = "tanh", **ways: str) -> NetworkRun:
     """A short run of two linear layers from the small start, with one thing changed."""
     network = replace(SMALL_2, output=output)
-    run = shape_run("corner", 2, {}, network=network, epochs=SHAPES_EARLY)
-    told = ", ".join([f"{output} at the output"] * (output != "tanh") + list(ways.values()))
+    run = shape_run("corner", 2, {}, network=network, epochs=SHORT)
+    told = [f"{output} at the output"] * (output != "tanh") + list(ways.values())
     return replace(
         run,
-        summary=f"two linear layers, small start, {told}",
+        summary=", ".join(["two linear layers, small start", *told]),
         data=run.data | ways,
         prepare=partial(prepare_variant, ways),
     )
@@ -176,10 +182,71 @@ def continued_run() -> NetworkRun:
     return replace(
         run,
         summary=f"{CONTINUED}, continued",
-        epochs=SHAPES_EARLY,
+        epochs=SHORT,
         data=run.data | {"continues": CONTINUED},
         build=lambda **_: trained_network(CONTINUED, run),
         save_weights=False,
+    )
+
+
+def prepare_probes() -> Prepared:
+    """Images of shapes; after each epoch also what linear probes read off the codes."""
+    from helpers.autoencoder import encode_images
+    from helpers.irmae import shape_tensor
+    from helpers.probes import probe_scores
+
+    validation = shape_images("corner", "validation", SHAPES_JUDGED)
+    factors = shape_factors("validation", SHAPES_JUDGED)
+
+    def judge(model: "Module") -> dict:
+        codes = encode_images(model, shape_tensor(validation))
+        scores = probe_scores(codes, factors, SHAPES_JUDGED // 2)
+        return judge_shapes(model, validation) | {
+            "probes": {name: float(f"{score:.4g}") for name, score in scores.items()}
+        }
+
+    return Prepared(shape_tensor(shape_images("corner", "train")), {"evaluate": judge}, judge)
+
+
+def probes_run() -> NetworkRun:
+    """The small start again, and after each epoch what the code tells of each factor."""
+    run = shape_run("corner", 2, {}, network=SMALL_2, epochs=SHAPES_EARLY)
+    return replace(
+        run,
+        summary=f"{CONTINUED}, each epoch read by linear probes",
+        data=run.data | {"probes": SHAPES_JUDGED},
+        prepare=prepare_probes,
+    )
+
+
+def build_vae(*, seed: int, **options) -> "Module":
+    """A variational autoencoder of shapes with an initialisation that depends on the seed alone."""
+    from helpers.generation import ShapeVAE
+    from helpers.training import seeded
+
+    return seeded(lambda: ShapeVAE(ShapeConfiguration(**options)), seed)
+
+
+def prepare_vae() -> Prepared:
+    """Images of shapes, and the loss of a variational autoencoder."""
+    from helpers.generation import vae_loss
+
+    prepared = prepare_shapes("corner", {})
+    return replace(prepared, train=prepared.train | {"loss": vae_loss})
+
+
+def vae_run() -> NetworkRun:
+    """The paper's rival where codes are drawn: a VAE with the plain network's layers."""
+    run = shape_run("corner", 0, {})
+    return replace(
+        run,
+        summary="shapes, squares by their corner: a variational autoencoder, seed 0",
+        training=VAE_TRAINING,
+        epochs=VAE_TRAINING.schedule_epochs,
+        data=run.data | {"noise": "by the number of draws"},
+        build=build_vae,
+        prepare=prepare_vae,
+        save_weights=True,
     )
 
 
@@ -197,4 +264,6 @@ NETWORKS: dict[str, NetworkRun] = {
     **{f"weight-decay-{decay:g}": decay_run(decay) for decay in DECAYS},
     **{f"variant-{name}": variant_run(**options) for name, options in VARIANTS.items()},
     "variant-continued": continued_run(),
+    "probes": probes_run(),
+    "vae": vae_run(),
 }

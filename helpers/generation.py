@@ -1,0 +1,53 @@
+"""Codes to draw from: densities fitted to the codes of a finished network, and an autoencoder made for it.
+
+Sources: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020, section 4.4 (a Gaussian
+and a Gaussian mixture); Kingma and Welling, "Auto-encoding variational Bayes", 2014; Rybkin,
+Daniilidis and Levine, "Simple and effective VAE training with calibrated decoders", 2021.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from helpers.configurations import ShapeConfiguration
+from helpers.irmae import ShapeAutoencoder, he_init_
+
+
+class ShapeVAE(ShapeAutoencoder):
+    """A variational autoencoder of shapes: an image becomes a Gaussian in the space of codes.
+
+    ``encode`` gives its mean, so that the network can be used like any other autoencoder.
+    """
+
+    def __init__(self, options: ShapeConfiguration):
+        super().__init__(options)
+        wide = self.convolutions[-2].in_channels
+        self.log_variance = nn.Conv2d(wide, options.latent, 4, 2, 1)
+        he_init_(self.log_variance, inputs=wide * 16)
+        self.register_buffer("draws", torch.zeros((), dtype=torch.int64))  # noise goes on with it
+
+    def gaussian(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the variance of each number of the code, (B, latent) each."""
+        hidden = self.convolutions[:-2](images)  # (B, 256, 2, 2)
+        mean, log_variance = self.convolutions[-2](hidden), self.log_variance(hidden)
+        return mean.flatten(1), log_variance.flatten(1)
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Standard normal numbers, others at each call."""
+        generator = torch.Generator().manual_seed(int(self.draws))
+        self.draws += 1
+        return torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def vae_loss(model: ShapeVAE, batch: Tensor) -> Tensor:
+    """The bound on −log p(images), less a constant, per number of an image and doubled.
+
+    log(error) + 2 / D · KL, with D numbers in an image and KL the divergence of the codes' Gaussians
+    from the standard normal. The logarithm comes from a decoder whose own variance is the best
+    one for the batch, its error: so nobody has to choose how much the KL weighs.
+    """
+    mean, log_variance = model.gaussian(batch)
+    code = mean + (log_variance / 2).exp() * model.noise(mean)
+    error = mse_loss(model.decode(code), batch)
+    divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
+    return error.log() + 2 / batch[0].numel() * divergence
