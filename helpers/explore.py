@@ -1,6 +1,5 @@
 """Sliders over figure functions: alive with a kernel, still useful on a page without one."""
 
-import base64
 import html
 import json
 import math
@@ -15,11 +14,11 @@ import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from helpers.picture import image_html, to_png
+from helpers.picture import image_html, png_url, to_png
 
 FRAMES_ONE_CONTROL = 20
 FRAMES_SEVERAL_CONTROLS = 50
-WIDTH = 900  # pixels on the page; without it an image stretches with the window
+PAGE_WIDTH = 900  # pixels on the page; without it an image stretches with the window
 CONTROL_WIDTH = 500
 
 Choices = Sequence[Any] | Mapping[str, Any]
@@ -185,7 +184,7 @@ def live_view(
         _live_control(name, pairs, index)
         for (name, pairs), index in zip(options.items(), at, strict=True)
     ]
-    image = widgets.Image(format="png", width=WIDTH)
+    image = widgets.Image(format="png", width=PAGE_WIDTH)
     words = widgets.HTML()
 
     def draw(_change=None) -> None:
@@ -271,10 +270,10 @@ def static_view(
         png, words = to_png(picture, small=True), description(picture, values)
         if list(indices) == at:  # it stands in the page already, as the plain image
             first, alt = len(frames), words
-            image = image_html(png, alt, f"width:{WIDTH}px;max-width:100%")
+            image = image_html(png, alt, f"width:{PAGE_WIDTH}px;max-width:100%")
             frames.append(None)
         else:
-            frames.append({"src": _png_url(png), "alt": words})
+            frames.append({"src": png_url(png), "alt": words})
     inputs = [
         _static_control(name, [pairs[i][0] for i in kept], kept.index(index), _is_numeric(pairs))
         for (name, pairs), kept, index in zip(options.items(), shown, at, strict=True)
@@ -386,7 +385,3 @@ PAGE = """<div>
 }})();
 </script>
 </div>"""
-
-
-def _png_url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,16 +1,19 @@
-"""Codes to draw from: densities fitted to the codes of a finished network, and an autoencoder made for it.
+"""Images out of drawn codes: how good they are, and the autoencoder that is made for drawing.
 
-Sources: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020, section 4.4 (a Gaussian
-and a Gaussian mixture); Kingma and Welling, "Auto-encoding variational Bayes", 2014; Rybkin,
-Daniilidis and Levine, "Simple and effective VAE training with calibrated decoders", 2021.
+Sources: Kingma and Welling, "Auto-encoding variational Bayes", 2014; Rybkin, Daniilidis and Levine,
+"Simple and effective VAE training with calibrated decoders", 2021.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from helpers.configurations import ShapeConfiguration
+from helpers.interpolation import nearest_distances
+from helpers.intervals import mean_interval
 from helpers.irmae import ShapeAutoencoder, he_init_
+from helpers.shapes import check_images, nearest_shapes, relative_distances
 
 
 class ShapeVAE(ShapeAutoencoder):
@@ -51,3 +54,36 @@ def vae_loss(model: ShapeVAE, batch: Tensor) -> Tensor:
     error = mse_loss(model.decode(code), batch)
     divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
     return error.log() + 2 / batch[0].numel() * divergence
+
+
+def judge_samples(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:
+    """How good drawn images of shapes are: near to shapes, and near to them all.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (M, 3, 32, 32)
+        Clipped to [0, 1] first, as when they are drawn.
+    real : ndarray of shape (N, 3, 32, 32)
+
+    Returns
+    -------
+    dict
+        "distance", the mean of ‖x − s‖² / ‖x‖² over the samples x, with s the true shape nearest to x, and
+        the ends of its 95 % interval, "low" and "high"; "to the nearest sample", the mean Euclidean
+        distance from a real image: large where samples leave something out.
+
+    Raises
+    ------
+    ValueError
+        If images have another shape or are not finite.
+    """
+    samples, real = check_images(samples).clip(0, 1), check_images(real)
+    distances = relative_distances(samples, nearest_shapes(samples))
+    mean, low, high = map(float, mean_interval(distances))
+    apart = nearest_distances(real.reshape(len(real), -1), samples.reshape(len(samples), -1))
+    return {
+        "distance": mean,
+        "low": low,
+        "high": high,
+        "to the nearest sample": float(apart.mean()),
+    }

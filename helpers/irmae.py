@@ -3,7 +3,7 @@
 Source: Jing, Zbontar and LeCun, "Implicit rank-minimizing autoencoder", 2020.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -15,7 +15,7 @@ from helpers.autoencoder import decode_codes, encode_images, to_tensor
 from helpers.configurations import ShapeConfiguration
 from helpers.interpolation import linear_path
 from helpers.pca import PrincipalComponents, covariance, project, reconstruct
-from helpers.shapes import HALFWAY, PathSummary, check_images, shapes_between, summarise_halfway
+from helpers.shapes import HALFWAY, PathSummary, check_images, summarise_halfway
 
 OUTPUTS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
 NORMS = {"L1": torch.abs, "L2": torch.square}
@@ -236,32 +236,6 @@ def numbers_needed(errors: Sequence[float], goal: float) -> int | None:
     """
     enough = np.asarray(errors) <= goal
     return int(enough.argmax()) if enough.any() else None
-
-
-def halfway_baselines(
-    images: np.ndarray, factors: Mapping[str, np.ndarray]
-) -> dict[str, PathSummary]:
-    """What :func:`halfway_quality` would be for paths without any network.
-
-    Parameters
-    ----------
-    images : ndarray of shape (2 P, 3, 32, 32)
-        Drawn with squares by a corner.
-    factors : mapping from factor to ndarray of shape (2 P,)
-        Those of the images.
-
-    Returns
-    -------
-    dict
-        "pixels", straight lines between images, and "true shapes", with every factor in between.
-    """
-    pairs = [(i, i + 1) for i in range(0, len(images), 2)]
-    ends = [{name: values[i] for name, values in factors.items()} for i in range(len(images))]
-    paths = {
-        "pixels": [linear_path(images[a], images[b], HALFWAY) for a, b in pairs],
-        "true shapes": [shapes_between(ends[a], ends[b], HALFWAY) for a, b in pairs],
-    }
-    return {name: summarise_halfway(np.stack(of)) for name, of in paths.items()}
 
 
 def halfway_quality(

@@ -21,7 +21,7 @@ def made_up_clouds() -> dict[str, np.ndarray]:
     return {"one cloud": rng.normal(size=(1_000, 2)), "three clouds": three}
 
 
-def mapped_images() -> np.ndarray:
+def mapped_positions() -> np.ndarray:
     """Positions of the 1,000 test images that are mapped, drawn at random, rising."""
     return np.sort(np.random.default_rng(0).choice(10_000, 1_000, replace=False))
 

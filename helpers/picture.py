@@ -122,5 +122,9 @@ def image_html(png: bytes, alt: str, style: str = "max-width:100%") -> str:
 
     A notebook's PNG output has no place for a description that JupyterLab or nbconvert would show.
     """
-    url = base64.b64encode(png).decode()
-    return f'<img src="data:image/png;base64,{url}" alt="{html.escape(alt)}" style="{style}">'
+    return f'<img src="{png_url(png)}" alt="{html.escape(alt)}" style="{style}">'
+
+
+def png_url(png: bytes) -> str:
+    """An address that holds the picture itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -6,15 +6,17 @@ Source: Alain and Bengio, "Understanding intermediate layers using linear classi
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import RidgeCV
 
 from helpers.arrays import as_points
+
+PENALTIES = np.logspace(-6, 3, 10)  # of which ridge regression chooses, without the judged samples
 
 
 def probe_scores(
     inputs: np.ndarray, factors: Mapping[str, np.ndarray], train: int
 ) -> dict[str, float]:
-    """How well linear regression predicts each factor: R² on samples that it was not fitted to.
+    """How well ridge regression predicts each factor: R² on samples that it was not fitted to.
 
     1 is perfect, 0 no better than the factor's mean; a fit that misleads is below 0.
 
@@ -39,6 +41,6 @@ def probe_scores(
     for name, values in factors.items():
         if np.shape(values) != (len(inputs),):
             raise ValueError(f"{name} must have shape ({len(inputs)},), got {np.shape(values)}")
-        fit = LinearRegression().fit(inputs[:train], values[:train])
+        fit = RidgeCV(PENALTIES).fit(inputs[:train], values[:train])
         scores[name] = float(fit.score(inputs[train:], values[train:]))
     return scores

@@ -86,7 +86,7 @@ class Found:
 # ---- what chapter 2 reads
 
 
-def read_array(path: Path = YELP) -> tuple[Ratings, int]:
+def read_rating_array(path: Path = YELP) -> tuple[Ratings, int]:
     """Ratings saved as an (n, 3) or (n, 4) array, and how many rows a later one has replaced.
 
     Later is what has the greater time in the fourth column; without times, what stands below.
@@ -153,7 +153,7 @@ def load_ratings(seed: int = 0, path: Path | None = None) -> tuple[Ratings, Trut
         return *generate_ratings(np.random.default_rng(seed)), "generated ratings"
     path = Path(named) if named else path or YELP
     if named or path.exists():
-        ratings, replaced = read_array(path)
+        ratings, replaced = read_rating_array(path)
         note = f", {replaced:,} rows replaced by a later one" if replaced else ""
         return ratings, None, f"ratings from {path.name}{note}"
     for other in sorted(path.parent.glob(f"{path.stem}.*")):
@@ -382,7 +382,7 @@ def summary(found: Found) -> str:
 
 
 def _read_npy(path: Path) -> Found:
-    ratings, replaced = read_array(path)
+    ratings, replaced = read_rating_array(path)
     notes, rows = ["format      NumPy array"], np.load(path, mmap_mode="r")
     if rows.shape[1] == 4:
         notes.append(f"span        {rows[:, 3].min():.15g} to {rows[:, 3].max():.15g}")

@@ -199,9 +199,10 @@ def landmarks(places: np.ndarray, among: np.ndarray, count: int = 5) -> np.ndarr
     ----------
     places : ndarray of shape (items, 2)
     among : ndarray of int
-        The items to choose from. Where some sectors have none, those farthest out fill up.
+        The items to choose from.
     count : int
-        How many sectors, and how many items at most.
+        How many sectors, and how many items at most. For a sector without an item the farthest of
+        the others stands in.
     """
     sectors = (np.arctan2(*places[among].T) + 3.6) // (2 * np.pi / count) % count
     outwards = among[np.argsort(-np.linalg.norm(places[among], axis=1), kind="stable")]

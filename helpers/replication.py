@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from helpers.interpolation import mean_interval
+from helpers.intervals import mean_interval
 from helpers.spectrum import summarise_spectrum
 
 # Shares of the largest value at some indices, from 0: read off the figures by eye.

@@ -102,7 +102,7 @@ def checkpoint_path(name: str) -> Path:
 
 
 def codes_path(name: str) -> Path:
-    """Where the codes of a network are kept whose run keeps some."""
+    """Where a run keeps codes of its network, if it does."""
     return CODES / f"{name}.npy"
 
 

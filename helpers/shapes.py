@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from helpers.arrays import as_numbers
+from helpers.interpolation import linear_path
 
 SIDE = 32  # pixels
 FACTORS = {
@@ -212,6 +213,22 @@ def nearest_shapes(images: np.ndarray, square: str = "corner") -> np.ndarray:
     return colours[..., None] * masks[best].reshape(-1, 1, SIDE, SIDE)
 
 
+def relative_distances(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """‖x − y‖² / ‖x‖² for each image x and the one beside it, y; 1 where x is black.
+
+    Parameters
+    ----------
+    images, others : ndarrays of shape (N, 3, 32, 32)
+
+    Returns
+    -------
+    ndarray of shape (N,)
+    """
+    energy = (images**2).sum(axis=(1, 2, 3))
+    off = ((images - others) ** 2).sum(axis=(1, 2, 3))
+    return np.divide(off, energy, out=np.ones_like(off), where=energy > 0)
+
+
 def grey_and_hue_errors(images: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     """Mean squared difference of images, in two parts that add up to it.
 
@@ -333,13 +350,11 @@ def summarise_path(paths: np.ndarray, shares: np.ndarray, square: str = "corner"
     """
     paths = np.asarray(paths, np.float32).clip(0, 1)
     flat = paths.reshape(-1, *paths.shape[2:])
-    energy = (flat**2).sum(axis=(1, 2, 3))
     nearest = np.concatenate(
         [nearest_shapes(flat[i : i + 500], square) for i in range(0, len(flat), 500)]
     )
-    off = ((flat - nearest) ** 2).sum(axis=(1, 2, 3))
-    distances = np.divide(off, energy, out=np.ones_like(off), where=energy > 0)
-    energy = energy.reshape(paths.shape[:2])
+    distances = relative_distances(flat, nearest)
+    energy = (flat**2).sum(axis=(1, 2, 3)).reshape(paths.shape[:2])
     expected = energy[:, :1] * (1 - shares) + energy[:, -1:] * shares
     colours = nearest.max(axis=(2, 3)).reshape(*paths.shape[:2], 3)
     off = colours - colours[:, :1] * (1 - shares[:, None]) - colours[:, -1:] * shares[:, None]
@@ -370,3 +385,29 @@ def summarise_halfway(paths: np.ndarray, square: str = "corner") -> PathSummary:
         raise ValueError(f"paths must have shape (P, 4, 3, 32, 32), got {np.shape(paths)}")
     measures = vars(summarise_path(paths, HALFWAY, square))
     return PathSummary(**{name: values[:, 1:3].mean(axis=1) for name, values in measures.items()})
+
+
+def halfway_baselines(
+    images: np.ndarray, factors: Mapping[str, np.ndarray]
+) -> dict[str, PathSummary]:
+    """What :func:`summarise_halfway` says of paths that no network made.
+
+    Parameters
+    ----------
+    images : ndarray of shape (2 P, 3, 32, 32)
+        Drawn with squares by a corner.
+    factors : mapping from factor to ndarray of shape (2 P,)
+        Those of the images.
+
+    Returns
+    -------
+    dict
+        "pixels", straight lines between images, and "true shapes", with every factor in between.
+    """
+    pairs = [(i, i + 1) for i in range(0, len(images), 2)]
+    ends = [{name: values[i] for name, values in factors.items()} for i in range(len(images))]
+    paths = {
+        "pixels": [linear_path(images[a], images[b], HALFWAY) for a, b in pairs],
+        "true shapes": [shapes_between(ends[a], ends[b], HALFWAY) for a, b in pairs],
+    }
+    return {name: summarise_halfway(np.stack(of)) for name, of in paths.items()}

@@ -4,7 +4,6 @@ A deck opens from a disk and asks no server for anything. How much fits on a sli
 browser that shows it (assets/slides.js): what is too tall goes to a slide below.
 """
 
-import base64
 import html
 import shutil
 import sys
@@ -22,6 +21,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from helpers.formulas import to_mathml
+from helpers.picture import png_url
 from helpers.storage import ROOT
 from helpers.terminal import show_unknown_letters
 
@@ -149,8 +149,8 @@ class _Slides(mistune.HTMLRenderer):
         return super().link(text, url, title) if "://" in url else text
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        data = base64.b64encode((self.folder / url).read_bytes()).decode()
-        return f'<img src="data:image/png;base64,{data}" alt="{text}">'  # escaped already
+        data = png_url((self.folder / url).read_bytes())
+        return f'<img src="{data}" alt="{text}">'  # escaped already
 
 
 def code_html(source: str, most: int = MAX_LINES) -> str:

@@ -1,7 +1,8 @@
 """When ratings outgrow the machine: the same ridge regressions on Spark, compared with ours.
 
-``python -m helpers.spark_als`` fits both to the same training ratings and leaves a record of it;
-``--master spark://host:7077`` does so on a cluster. Spark is an extra of the course, and needs Java.
+``python -m helpers.spark_als`` fits both to the same training ratings and prints what came out, with
+``--master spark://host:7077`` on a cluster; ``python -m helpers.experiments yelp-spark`` records it.
+Spark is an extra of the course, and needs Java.
 """
 
 import argparse
@@ -24,7 +25,6 @@ import numpy as np
 
 from helpers.als import fit_als
 from helpers.factorization import random_init
-from helpers.manifests import manifest_path, write_manifest
 from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import MORE_THAN, Ratings, coordinates, hold_out, prune
 from helpers.ratings_files import load_ratings
@@ -34,7 +34,6 @@ from helpers.terminal import show_unknown_letters
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-EXPERIMENT = "yelp-spark"
 NEEDED = ("pyspark", "pyarrow")
 STACK = "-Xss16m"  # a plan of many epochs is nested deeper than Java's usual stack
 
@@ -224,7 +223,6 @@ def compare(
     errors = {"baseline": baseline, "ours": ours, "spark": theirs}
     errors = {name: rmse(model, test) for name, model in errors.items()}
     return {
-        "experiment": EXPERIMENT,
         "configuration": {"master": master, "k": k, "penalty": penalty, "epochs": epochs}
         | {"seed": 0, "more_than": MORE_THAN, "training": len(train.stars)},
         "data": {"source": source, "stars": hashlib.sha256(ratings.stars.tobytes()).hexdigest()},
@@ -247,12 +245,9 @@ def main() -> None:
         record = compare(options.pop("master"), **options)
     except (SparkError, StorageError) as error:
         raise SystemExit(f"spark_als: {error}") from None
-    write_manifest(EXPERIMENT, record)
     test, difference = record["results"]["test"], record["results"]["difference"]
     print(f"test RMSE: Spark {test['spark']:.4f}, ours {test['ours']:.4f} ({difference:+.4f})")
-    print(
-        f"seconds: Spark {record['seconds']['spark']}, ours {record['seconds']['ours']}; {manifest_path(EXPERIMENT)}"
-    )
+    print(f"seconds: Spark {record['seconds']['spark']}, ours {record['seconds']['ours']}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How many of a spectrum's values count: three ways to put a number to it."""
+"""How many of a spectrum's values count: ways to put a number to it."""
 
 import numpy as np
 
@@ -96,8 +96,8 @@ def summarise_spectrum(values: np.ndarray) -> dict[str, float | str | None]:
     -------
     dict
         "index 4" and "index 7", from 0, as shares of the largest; how many values are "above 1 %"
-        and "above 0.1 %" of it; the "effective rank"; and "edges after" how many values there
-        are, in words (None if there is none).
+        and "above 0.1 %" of it; the "effective rank"; and "edges after", such as "4, 6": how many
+        values come before each edge (None if there is none).
 
     Raises
     ------

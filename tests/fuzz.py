@@ -18,7 +18,7 @@ import torch
 
 from helpers.checkpoints import read_tensors, write_tensors
 from helpers.fashion_mnist import decode_idx, encode_idx
-from helpers.ratings_files import read_array, read_table, read_yelp
+from helpers.ratings_files import read_rating_array, read_table, read_yelp
 from helpers.storage import StorageError, read_json, write_json
 
 Readers = dict[Path, Callable[[Path], object]]
@@ -65,7 +65,7 @@ def samples(folder: Path) -> Readers:
     write_json(folder / "manifest.json", {"results": {"error": [0.1, 0.2]}, "epochs": 2})
     business, review = folder / "business.json", folder / "review.json"
     return {
-        folder / "a.npy": read_array,
+        folder / "a.npy": read_rating_array,
         folder / "a.tsv": read_table,
         folder / "a.csv.gz": read_table,
         review: lambda path: read_yelp(business, path),

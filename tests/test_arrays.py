@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from helpers.arrays import as_numbers, as_points
 from helpers.autoencoder import to_tensor
 from helpers.embedding import knn_overlap, tsne
-from helpers.interpolation import linear_path, mean_interval, nearest_distances
+from helpers.interpolation import linear_path, nearest_distances
+from helpers.intervals import mean_interval
 from helpers.pca import covariance, pca_from_covariance, pca_from_svd
 from helpers.shapes import check_images
 from helpers.spectrum import cumulative_shares, effective_rank, relative

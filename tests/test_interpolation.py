@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
-from scipy.stats import norm, sem
 
-from helpers.interpolation import linear_path, mean_interval, nearest_distances
+from helpers.interpolation import linear_path, nearest_distances
 
 VALUES = arrays(np.float32, (2, 3, 2), elements=st.floats(-1e3, 1e3, width=32))
 
@@ -53,16 +52,3 @@ def test_distances_need_points_of_one_space():
         nearest_distances(np.zeros(3), np.zeros((4, 3)))
     with pytest.raises(ValueError, match="has no points"):
         nearest_distances(np.zeros((2, 3)), np.zeros((0, 3)))
-
-
-def test_mean_and_interval_are_scipys():
-    values = np.random.default_rng(0).normal(size=(400, 3))
-    mean, low, high = mean_interval(values)
-    np.testing.assert_allclose(mean, values.mean(axis=0))
-    wanted = norm.interval(0.95, loc=mean, scale=sem(values, axis=0))
-    np.testing.assert_allclose((low, high), wanted, atol=1e-5)
-
-
-def test_an_interval_needs_two_samples():
-    with pytest.raises(ValueError, match="at least 2 samples, got 1"):
-        mean_interval(np.ones((1, 4)))

@@ -15,7 +15,6 @@ from helpers.irmae import (
     ShapeAutoencoder,
     code_spectrum,
     drop_linear_layers,
-    halfway_baselines,
     halfway_quality,
     merge_linear_layers,
     numbers_needed,
@@ -442,19 +441,6 @@ def test_halfway_is_the_middle_of_ten_steps_between_neighbours(square):
 def test_an_image_without_a_partner_is_refused():
     with pytest.raises(ValueError, match="2 P images"):
         halfway_quality(network(), some_images(3).numpy())
-
-
-def test_baselines_half_way_are_of_pixels_and_of_shapes_in_between():
-    factors = draw_factors(np.random.default_rng(0), 6)
-    images, shares = draw_images(factors), np.linspace(0, 1, 10)
-    found = halfway_baselines(images, factors)
-    assert list(found) == ["pixels", "true shapes"]
-    for i in range(3):
-        fading = images[2 * i] + shares[:, None, None, None] * (images[2 * i + 1] - images[2 * i])
-        wanted = summarise_path(fading[None], shares)
-        for name, values in vars(found["pixels"]).items():
-            assert values[i] == pytest.approx(getattr(wanted, name)[0, 4:6].mean(), rel=1e-3)
-    assert found["true shapes"].distance.max() < 1e-6 < found["pixels"].distance.min()
 
 
 @pytest.mark.parametrize(("goal", "wanted"), [(0.5, 0), (0.2, 2), (0.1, 3), (0.01, None)])

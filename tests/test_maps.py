@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.manifests import load_manifest
-from helpers.maps import load_maps, made_up_clouds, mapped_images
+from helpers.maps import load_maps, made_up_clouds, mapped_positions
 
 
 def test_maps_are_checked_and_named():
@@ -15,8 +15,8 @@ def test_maps_are_checked_and_named():
     assert not np.array_equal(maps["pixels, perplexity 30"], maps["code of 32, perplexity 30"])
 
 
-def test_mapped_images_are_a_thousand_different_ones_of_every_class():
-    chosen = mapped_images()
+def test_mapped_positions_are_a_thousand_different_ones_of_every_class():
+    chosen = mapped_positions()
     assert len(set(chosen)) == len(chosen) == 1_000
     assert (np.diff(chosen) > 0).all()
     _, counts = np.unique(load_fashion_mnist("test")[1][chosen], return_counts=True)

@@ -28,6 +28,7 @@ TORCH_MODULES = tuple(
         "training",
         "autoencoder",
         "irmae",
+        "generation",
         "preprocessing",
         "checks.autoencoder",
         "checks.irmae",
@@ -39,6 +40,7 @@ PACKAGE_NAMES = {  # of packages that are imported under another name
     "PIL": "pillow",
     "cv2": "opencv-python",
     "cvxpy": "cvxpy-base",
+    "skdim": "scikit-dimension",
     "sklearn": "scikit-learn",
     "surprise": "scikit-surprise",
     "yaml": "pyyaml",
@@ -223,8 +225,14 @@ def test_parts_come_with_what_is_asked_for(part):
     )
 
 
+def flattened(lines: list) -> list[str]:
+    """Packages of a conda environment, with those that pip brings."""
+    return [name for line in lines for name in (line["pip"] if isinstance(line, dict) else [line])]
+
+
 def test_conda_environment_has_the_same_packages_and_ranges():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    listed = flattened(listed)
     conda = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in listed)
     assert conda.pop("python") == PYPROJECT["project"]["requires-python"]
     assert conda.pop("pip") == ""
@@ -237,11 +245,11 @@ def test_binder_has_the_environment_without_tests_and_without_cuda():
         for folder in ("", ".binder")
     )
     tests = {CONDA_NAMES.get(name, name) for name in names_for_tests()}
-    names = [re.match(r"[\w-]+", line)[0] for line in full["dependencies"]]
-    expected = [
-        line for name, line in zip(names, full["dependencies"], strict=True) if name not in tests
+    lines = flattened(full["dependencies"])
+    expected = [line for line in lines if re.match(r"[\w-]+", line)[0] not in tests]
+    found = [
+        line.replace("pytorch-cpu", "pytorch") for line in flattened(binder.pop("dependencies"))
     ]
-    found = [line.replace("pytorch-cpu", "pytorch") for line in binder.pop("dependencies")]
     assert found == expected
     assert binder == {key: full[key] for key in ("name", "channels")}
     assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
@@ -291,7 +299,7 @@ def test_jupyter_s_configuration_names_the_hook():
 
 def test_every_package_of_the_environment_has_its_reason():
     lines = (ROOT / "environment.yml").read_text().splitlines()
-    packages = [line for line in lines if line.startswith("  - ") and "conda-forge" not in line]
+    packages = [line for line in lines if re.match(r" +- (?!conda-forge|pip:)", line)]
     assert [line for line in packages if "#" not in line and "python>=" not in line] == []
 
 

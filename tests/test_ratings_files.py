@@ -16,7 +16,7 @@ from helpers.ratings import ratings_from_triples
 from helpers.ratings_files import (
     load_ratings,
     main,
-    read_array,
+    read_rating_array,
     read_table,
     read_yelp,
     summary,
@@ -292,7 +292,7 @@ def test_half_stars_and_zeros_are_written_as_they_are(table, tmp_path):
     target = tmp_path / "yelp-dataset.npy"
     write_found(table("a,b,0\nc,b,10\nd,b,4.5\n"), target)
     assert np.load(target).tolist() == [[0, 0, 0], [1, 0, 10], [2, 0, 4.5]]
-    assert read_array(target)[0].scale == (0, 10, 0.5)
+    assert read_rating_array(target)[0].scale == (0, 10, 0.5)
     assert load_ratings(path=target)[0].scale == (0, 10, 0.5)
 
 
@@ -317,7 +317,7 @@ def test_a_disk_that_refuses_leaves_what_was_there(table, tmp_path, monkeypatch)
 def test_arrays_with_times_keep_the_newest(tmp_path):
     rows = np.array([[7, 3, 5, 20], [7, 3, 1, 10], [8, 3, 2, 5]])
     np.save(tmp_path / "a.npy", rows)
-    ratings, replaced = read_array(tmp_path / "a.npy")
+    ratings, replaced = read_rating_array(tmp_path / "a.npy")
     assert replaced == 1
     assert ratings.user_ids[ratings.users].tolist() == [7, 8]
     assert ratings.stars.tolist() == [5, 2]
@@ -340,13 +340,13 @@ def test_arrays_with_times_keep_the_newest(tmp_path):
 def test_arrays_that_are_no_ratings_are_refused_with_the_reason(tmp_path, array, words):
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     with pytest.raises(StorageError, match=rf"a\.npy does not hold ratings: .*{words}"):
-        read_array(tmp_path / "a.npy")
+        read_rating_array(tmp_path / "a.npy")
 
 
 def test_archives_and_masked_arrays_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", ratings=np.ones((2, 3)))
     with pytest.raises(StorageError, match=r"archive of arrays \(.npz\)"):
-        read_array(tmp_path / "a.npz")
+        read_rating_array(tmp_path / "a.npz")
     with pytest.raises(TypeError, match="no mask"):
         ratings_from_triples(np.ma.masked_equal([[0, 0, 5], [0, 1, 0]], 0))
 
@@ -359,7 +359,7 @@ def test_missing_and_damaged_arrays_are_named(tmp_path, content, words):
     if content is not None:
         (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(StorageError, match=words):
-        read_array(tmp_path / "a.npy")
+        read_rating_array(tmp_path / "a.npy")
 
 
 # ---- the command

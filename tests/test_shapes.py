@@ -16,8 +16,10 @@ from helpers.shapes import (
     draw_factors,
     draw_images,
     grey_and_hue_errors,
+    halfway_baselines,
     images_of_degrees,
     nearest_shapes,
+    relative_distances,
     shape_factors,
     shape_images,
     shapes_between,
@@ -451,3 +453,22 @@ def test_images_of_seven_degrees_are_those_of_all_other_runs():
 def test_images_of_other_degrees_are_refused():
     with pytest.raises(ValueError, match="degrees must be one of"):
         images_of_degrees(6, "test")
+
+
+def test_baselines_half_way_are_of_pixels_and_of_shapes_in_between():
+    factors = draw_factors(np.random.default_rng(0), 6)
+    images, shares = draw_images(factors), np.linspace(0, 1, 10)
+    found = halfway_baselines(images, factors)
+    assert list(found) == ["pixels", "true shapes"]
+    for i in range(3):
+        fading = images[2 * i] + shares[:, None, None, None] * (images[2 * i + 1] - images[2 * i])
+        wanted = summarise_path(fading[None], shares)
+        for name, values in vars(found["pixels"]).items():
+            assert values[i] == pytest.approx(getattr(wanted, name)[0, 4:6].mean(), rel=1e-3)
+    assert found["true shapes"].distance.max() < 1e-6 < found["pixels"].distance.min()
+
+
+def test_relative_distances_are_shares_of_the_energy():
+    images = draw_images(draw_factors(rng(), 3))
+    images[2] = 0
+    np.testing.assert_allclose(relative_distances(images, 0.5 * images), [0.25, 0.25, 1], rtol=1e-5)

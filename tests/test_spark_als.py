@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import manifests, spark_als
+from helpers import spark_als
 from helpers.als import fit_als
 from helpers.experiments import __main__ as experiments
 from helpers.factorization import objective, random_init
@@ -60,13 +60,16 @@ def test_spark_and_our_als_minimise_the_same(parts):
 
 
 @needs_spark
-def test_command_compares_and_leaves_a_record(monkeypatch, tmp_path, capsys):
+def test_command_compares(monkeypatch, capsys):
     ratings, truth = generate_ratings(np.random.default_rng(0), 20_000, 400)
     monkeypatch.setattr(spark_als, "load_ratings", lambda: (ratings, truth, "generated ratings"))
-    monkeypatch.setattr(manifests, "MANIFESTS", tmp_path)
+    records, compare = [], spark_als.compare
+    monkeypatch.setattr(
+        spark_als, "compare", lambda *a, **k: records.append(compare(*a, **k)) or records[-1]
+    )
     monkeypatch.setattr(sys, "argv", ["spark_als", "--master", "local[1]", "--epochs", "3"])
     main()
-    record = load_manifest("yelp-spark")
+    (record,) = records
     assert record["configuration"]["master"] == "local[1]"
     assert record["configuration"]["epochs"] == 3
     assert record["versions"]["pyspark"][0] == "4"

@@ -11,7 +11,7 @@ import numpy as np
 from helpers.configurations import TrainingOptions, plain_values
 from helpers.fashion_mnist import SHA256, load_fashion_mnist
 from helpers.manifests import load_manifest
-from helpers.maps import MAPS, made_up_clouds, mapped_images
+from helpers.maps import MAPS, made_up_clouds, mapped_positions
 from helpers.pca import pca_from_covariance, project
 from helpers.runs import NetworkRun, Prepared, columns, trained_network
 from helpers.storage import write_array
@@ -148,7 +148,7 @@ def maps_by_tsne() -> dict:
     from helpers.embedding import tsne
 
     test, _ = load_fashion_mnist("test")
-    images = test[mapped_images()]
+    images = test[mapped_positions()]
     train, _ = load_fashion_mnist("train")
     pca = pca_from_covariance(train.reshape(len(train), -1), 50)
     pixels = images.reshape(len(images), -1)
