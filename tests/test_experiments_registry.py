@@ -18,7 +18,7 @@ from helpers.shapes import shape_images
 
 # Runs that have not got far enough yet to leave a manifest.
 UNDER_WAY = {n for n in NETWORKS if n.startswith(("weight-decay-", "variant-"))}
-UNDER_WAY |= {"layers-8-medium", "probes", "vae"}
+UNDER_WAY |= {"probes", "vae"}
 UNDER_WAY -= {"weight-decay-0.001"}
 
 KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))

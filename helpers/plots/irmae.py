@@ -19,7 +19,7 @@ from helpers.picture import (
     new_picture,
     styled,
 )
-from helpers.plots.parts import labels_apart, mosaic, show_distances, show_image, show_rows
+from helpers.plots.parts import labels_apart, mosaic, powers, show_distances, show_image, show_rows
 from helpers.shapes import FACTORS
 from helpers.spectrum import rank_above, relative
 
@@ -142,7 +142,7 @@ def plot_rising(steps: Sequence[int], variances: Mapping[str, np.ndarray]) -> Pi
                 place = steps[-1] * 1.01, logs[-1, i]
                 axes.text(*place, str(i + 1), va="center", fontsize=12, color=color)
         axes.set(xlim=(0, steps[-1] * 1.06), ylim=(low, 1), xlabel="steps", title=name)
-        _powers(axes, low)
+        powers(axes, low)
     picture.axes[0].set_ylabel("variance")
     return picture
 
@@ -181,7 +181,7 @@ def plot_signals(
         left.text(*place, start, color=color, ha="center", weight="bold")
     left.axvline(5.5, color=BLACK, ls=":", lw=1.5)
     left.text(5.6, -6.8, "code")
-    _powers(left, -6)
+    powers(left, -6)
     left.set(
         ylim=(-7, 0.9),
         xlabel="convolution: encoder | decoder",
@@ -291,7 +291,7 @@ def plot_start(
     left.set(xlim=(-0.5, 16.5), ylim=(low, 0.3), xlabel="index, from 0")
     left.set_title(f"share of the largest after {epoch} epochs")
     left.set_xticks(range(0, 17, 4))
-    _powers(left, low)
+    powers(left, low)
     right = picture.add_axes((0.57, 0.16, 0.41, 0.74))
     _counts_against_error(right, tracks, looks, epoch)
     right.set_title(f"values above 1 %, start × {start:g}: {count}")
@@ -312,13 +312,6 @@ def _counts_against_error(axes: Axes, tracks, looks: Mapping[float, dict], epoch
     axes.set_yticks(range(0, 19, 3))
     axes.axhline(TRUE_DEGREES, color=BLACK, ls="--", lw=1.5)
     axes.set(xlim=np.log10((0.011, 0.0002)), ylim=(0, 19), xlabel="held-out error, falling")
-
-
-def _powers(axes: Axes, low: int) -> None:
-    """Labels of a vertical axis that holds logarithms."""
-    ticks = range(low, 1, 2)
-    superscript = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than formulas
-    axes.set_yticks(ticks, ["1" if p == 0 else "10" + str(p).translate(superscript) for p in ticks])
 
 
 @styled
@@ -347,7 +340,7 @@ def plot_threshold(spectra: Mapping[str, np.ndarray], threshold: float) -> Pictu
     left.set(
         xlim=(-0.5, 31.5), ylim=(-6, 0.1), xlabel="index, from 0", title="share of the largest"
     )
-    _powers(left, -6)
+    powers(left, -6)
     right = picture.add_axes((0.71, 0.16, 0.27, 0.74))
     places = np.arange(len(counts))[::-1]
     colors = [LOOKS[name]["color"] for name in counts]

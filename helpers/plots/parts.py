@@ -149,3 +149,10 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "", **options) -> Non
     axes.set_title(title)
     axes.grid(False)
     axes.spines[:].set_visible(False)
+
+
+def powers(axes: Axes, low: int) -> None:
+    """Labels of a vertical axis that holds logarithms."""
+    ticks = range(low, 1, 2)
+    superscript = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # quicker to draw than formulas
+    axes.set_yticks(ticks, ["1" if p == 0 else "10" + str(p).translate(superscript) for p in ticks])
