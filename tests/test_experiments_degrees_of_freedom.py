@@ -6,10 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.autoencoder import encode_images
 from helpers.experiments import degrees_of_freedom as runs_of_degrees
 from helpers.experiments.irmae import SMALL_2, judge_shapes
 from helpers.experiments.registry import NETWORKS, load_network
-from helpers.shapes import DEGREES, SHAPE_PARTS, images_of_degrees, shape_images
+from helpers.generation import vae_loss
+from helpers.irmae import shape_tensor
+from helpers.probes import probe_scores
+from helpers.shapes import (
+    DEGREES,
+    SHAPE_PARTS,
+    images_of_degrees,
+    shape_factors,
+    shape_images,
+)
 
 
 def test_each_truth_has_two_networks_and_two_seeds():
@@ -108,3 +118,29 @@ def test_networks_are_judged_beside_the_mean_image(few_images):
     for part in ("validation", "test"):
         assert results[part]["error"] == judge_shapes(model, images[part])["error"]
     assert prepared.train["evaluate"](model)["error"] == results["validation"]["error"]
+
+
+def test_probes_read_codes_of_images_that_they_were_not_fitted_to(monkeypatch, few_images):
+    monkeypatch.setattr(runs_of_degrees, "SHAPES_JUDGED", 30)
+    spec, small = NETWORKS["probes"], NETWORKS[runs_of_degrees.CONTINUED]
+    assert (spec.network, spec.training) == (small.network, small.training)
+    prepared, model = spec.prepare(), spec.untrained().eval()
+    row = prepared.train["evaluate"](model)
+    images, factors = shape_images("corner", "validation"), shape_factors("validation")
+    wanted = probe_scores(encode_images(model, shape_tensor(images)), factors, 15)
+    assert row.pop("probes") == pytest.approx(wanted, rel=1e-3)
+    assert row == judge_shapes(model, images)
+    np.testing.assert_array_equal(prepared.images, shape_images("corner", "train"))
+
+
+def test_the_vae_has_the_layers_of_the_plain_network_and_a_loss_of_its_own(few_images):
+    spec, plain = NETWORKS["vae"], NETWORKS["shapes-corner-ae"]
+    weights, others = (s.untrained().state_dict() for s in (spec, plain))
+    more = weights.keys() - others.keys()
+    assert more == {"log_variance.weight", "log_variance.bias", "draws"}
+    assert all(weights[name].shape == value.shape for name, value in others.items())
+    prepared = spec.prepare()
+    assert prepared.train["loss"] is vae_loss
+    results = prepared.results(spec.untrained().eval())
+    assert {"validation", "test", "halfway"} == results.keys()
+    assert spec.epochs == spec.training.schedule_epochs

@@ -96,3 +96,15 @@ def test_the_tables_of_depth_and_start_hold_each_number():
     assert [text.get_text() for text in left.texts] == [str(n) for n in range(12)]
     assert [text.get_text() for text in right.texts] == [f"{e * 1e4:.1f}" for e in errors.flat]
     assert "b: 4, 5, 6, 7" in picture.alt
+
+
+def test_counts_over_training_are_drawn_epoch_by_epoch():
+    tracks = {m: {t: [t, t + 1, t + 2] for t in TRUTHS} for m in MODELS}
+    picture = plots.plot_over_training(tracks)
+    assert "panels: AE; l = 2, small start." in picture.alt
+    for axes in axes_of(picture):
+        assert list(axes.lines[0].get_xdata()) == [1, 2, 3]
+        assert [list(line.get_ydata()) for line in axes.lines] == [
+            [t, t + 1, t + 2] for t in TRUTHS
+        ]
+        assert [text.get_text() for text in axes.texts] == [str(t) for t in TRUTHS]

@@ -190,6 +190,8 @@ def plot_local_ranks(
         ylim=(0, 18.5), xlim=(logs[0] - 0.2, logs[-1] + 1.1), xlabel="points in a neighbourhood"
     )
     left.set_title("rank; numbers: the truth")
+    for axes in (left, right):
+        axes.set_yticks(range(0, 19, 3))
     right.plot(list(everywhere), list(everywhere.values()), ls="", ms=9, **_hollow(LOOKS))
     right.plot(list(found), list(found.values()), ls="", ms=9, **LOOKS["l = 2, small start"])
     _diagonal(right, 18.5)
@@ -344,4 +346,35 @@ def plot_depth_and_start(
         axes.grid(False)
         axes.spines[:].set_visible(False)
     picture.axes[0].set_ylabel("variance of the code\nbefore training")
+    return picture
+
+
+@styled
+def plot_over_training(tracks: Mapping[str, Mapping[int, Sequence[int]]]) -> Picture:
+    """Counts after each epoch of training, a panel for each model.
+
+    Parameters
+    ----------
+    tracks : mapping from model to mapping from truth to sequence of int
+        Values above 1 % of the largest after each epoch.
+    """
+    picture = new_picture(
+        "Values above 1 % against the epochs of training, one line for each true number of degrees of "
+        "freedom; panels: " + "; ".join(tracks) + ".",
+        height=4.4,
+        layout=None,
+    )
+    for i, (name, of) in enumerate(tracks.items()):
+        axes = picture.add_axes((0.06 + 0.49 * i, 0.15, 0.42, 0.74))
+        for color, counts in zip(TRUTHS, of.values(), strict=True):
+            axes.plot(np.arange(1, len(counts) + 1), counts, color=color, ls="-", marker=".")
+        last = max(map(len, of.values()))
+        ends = np.array([(0, counts[-1]) for counts in of.values()])
+        for color, truth, height in zip(
+            TRUTHS, of, labels_apart(ends, (1, 1.7))[:, 1], strict=True
+        ):
+            axes.text(last + 0.5, height, f"{truth}", color=color, va="center", weight="bold")
+        axes.set_yticks(range(0, 34, 4))
+        axes.set(xlim=(0, last + 1.8), ylim=(0, 34), xlabel="epochs")
+        axes.set_title(f"{name}; numbers: the truth")
     return picture
