@@ -4,6 +4,8 @@ Sources: Kingma and Welling, "Auto-encoding variational Bayes", 2014; Rybkin, Da
 "Simple and effective VAE training with calibrated decoders", 2021.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -42,18 +44,40 @@ class ShapeVAE(ShapeAutoencoder):
         return torch.randn(like.shape, generator=generator).to(like.device)
 
 
-def vae_loss(model: ShapeVAE, batch: Tensor) -> Tensor:
+def vae_loss(variance: float | None = None) -> Callable[[ShapeVAE, Tensor], Tensor]:
     """The bound on −log p(images), less a constant, per number of an image and doubled.
 
-    log(error) + 2 / D · KL, with D numbers in an image and KL the divergence of the codes' Gaussians
-    from the standard normal. The logarithm comes from a decoder whose own variance is the best
-    one for the batch, its error: so nobody has to choose how much the KL weighs.
+    That is error / variance + 2 / D · KL, with D numbers in an image and KL the divergence of the
+    codes' Gaussians from the standard normal: the smaller the variance, the less the KL weighs.
+
+    Parameters
+    ----------
+    variance : float, optional
+        Of the decoder. By default the best one for each batch, its error: then the first term is
+        log(error), and nobody has to choose.
+
+    Returns
+    -------
+    callable
+        Takes the network and a batch, as :func:`helpers.training.train` wants it.
+
+    Raises
+    ------
+    ValueError
+        If ``variance`` is not positive.
     """
-    mean, log_variance = model.gaussian(batch)
-    code = mean + (log_variance / 2).exp() * model.noise(mean)
-    error = mse_loss(model.decode(code), batch)
-    divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
-    return error.log() + 2 / batch[0].numel() * divergence
+    if variance is not None and not variance > 0:
+        raise ValueError(f"variance must be > 0, got {variance}")
+
+    def loss(model: ShapeVAE, batch: Tensor) -> Tensor:
+        mean, log_variance = model.gaussian(batch)
+        code = mean + (log_variance / 2).exp() * model.noise(mean)
+        error = mse_loss(model.decode(code), batch)
+        divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
+        fit = error.log() if variance is None else error / variance
+        return fit + 2 / batch[0].numel() * divergence
+
+    return loss
 
 
 def judge_samples(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:

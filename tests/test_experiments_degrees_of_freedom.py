@@ -133,14 +133,23 @@ def test_probes_read_codes_of_images_that_they_were_not_fitted_to(monkeypatch, f
     np.testing.assert_array_equal(prepared.images, shape_images("corner", "train"))
 
 
-def test_the_vae_has_the_layers_of_the_plain_network_and_a_loss_of_its_own(few_images):
-    spec, plain = NETWORKS["vae"], NETWORKS["shapes-corner-ae"]
+@pytest.mark.parametrize("name", ["vae", "vae-0.1", "vae-0.01"])
+def test_the_vae_has_the_layers_of_the_plain_network_and_a_loss_of_its_own(
+    few_images, monkeypatch, name
+):
+    spec, plain = NETWORKS[name], NETWORKS["shapes-corner-ae"]
     weights, others = (s.untrained().state_dict() for s in (spec, plain))
     more = weights.keys() - others.keys()
     assert more == {"log_variance.weight", "log_variance.bias", "draws"}
     assert all(weights[name].shape == value.shape for name, value in others.items())
+    monkeypatch.setattr(runs_of_degrees, "VAE_DRAWN", 20)
     prepared = spec.prepare()
-    assert prepared.train["loss"] is vae_loss
+    batch = shape_tensor(shape_images("corner", "train", 4))
+    loss, model = prepared.train["loss"], spec.untrained()
+    model.draws.zero_()
+    wanted = vae_loss(**spec.loss)(spec.untrained(), batch)
+    assert loss(model, batch).item() == wanted.item()
     results = prepared.results(spec.untrained().eval())
-    assert {"validation", "test", "halfway"} == results.keys()
+    assert {"validation", "test", "halfway", "drawn"} == results.keys()
+    assert results["drawn"]["low"] < results["drawn"]["distance"] < results["drawn"]["high"]
     assert spec.epochs == spec.training.schedule_epochs

@@ -42,7 +42,7 @@ def test_noise_is_normal_and_another_at_each_call():
 def test_loss_is_the_bound_with_the_best_variance_of_the_decoder():
     """With variance v for all numbers, −log p is ½ D (log v + error / v): least where v is the error."""
     model, numbers = network(), 3072
-    found = vae_loss(model, IMAGES).item()
+    found = vae_loss()(model, IMAGES).item()
     model.draws.zero_()
     with torch.no_grad():
         mean, log_variance = model.gaussian(IMAGES)
@@ -56,15 +56,23 @@ def test_loss_is_the_bound_with_the_best_variance_of_the_decoder():
         bounds.append((per_image.mean().item() + divergence) * 2 / numbers)
     assert min(bounds) == bounds[1]
     assert found == pytest.approx(bounds[1] - 1 - np.log(2 * np.pi), abs=1e-3)
+    model.draws.zero_()
+    fixed = vae_loss(0.25)(model, IMAGES).item()
+    assert fixed == pytest.approx(errors.mean().item() / 0.25 + divergence * 2 / numbers, rel=1e-4)
+
+
+def test_a_decoder_needs_a_variance_above_zero():
+    with pytest.raises(ValueError, match="variance must be > 0, got 0"):
+        vae_loss(0)
 
 
 def test_a_killed_training_goes_on_with_the_same_noise(tmp_path):
     options = TrainingOptions(batch_size=16, learning_rate=1e-3)
     whole, part, rest = network(), network(), network()
-    train(whole, IMAGES, options, epochs=2, loss=vae_loss)
+    train(whole, IMAGES, options, epochs=2, loss=vae_loss())
     state = tmp_path / "state.safetensors"
-    train(part, IMAGES, options, epochs=1, loss=vae_loss, state=state)
-    train(rest, IMAGES, options, epochs=2, loss=vae_loss, state=state)
+    train(part, IMAGES, options, epochs=1, loss=vae_loss(), state=state)
+    train(rest, IMAGES, options, epochs=2, loss=vae_loss(), state=state)
     for name, value in whole.state_dict().items():
         assert rest.state_dict()[name].equal(value), name
 

@@ -47,6 +47,7 @@ SHORT = 10  # epochs of weight decay and of the variants
 VAE_TRAINING = TrainingOptions(
     batch_size=128, learning_rate=1e-3, schedule="one-cycle", schedule_epochs=30, channels_last=True
 )
+VAE_DRAWN, VAE_REAL = 1_000, 300  # images drawn from it, and test images held against them
 VARIANTS: dict[str, dict[str, str]] = {  # what differs from that run
     "none": {},
     "sigmoid": {"output": "sigmoid"},
@@ -227,25 +228,34 @@ def build_vae(*, seed: int, **options) -> "Module":
     return seeded(lambda: ShapeVAE(ShapeConfiguration(**options)), seed)
 
 
-def prepare_vae() -> Prepared:
+def prepare_vae(loss: dict[str, float]) -> Prepared:
     """Images of shapes, and the loss of a variational autoencoder."""
-    from helpers.generation import vae_loss
+    from helpers.autoencoder import decode_codes
+    from helpers.generation import judge_samples, vae_loss
 
     prepared = prepare_shapes("corner", {})
-    return replace(prepared, train=prepared.train | {"loss": vae_loss})
+
+    def results(model: "Module") -> dict:
+        codes = np.random.default_rng(0).standard_normal((VAE_DRAWN, 32), np.float32)
+        real = shape_images("corner", "test", VAE_REAL)
+        return prepared.results(model) | {"drawn": judge_samples(decode_codes(model, codes), real)}
+
+    return replace(prepared, train=prepared.train | {"loss": vae_loss(**loss)}, results=results)
 
 
-def vae_run() -> NetworkRun:
+def vae_run(epochs: int, **loss: float) -> NetworkRun:
     """The paper's rival where codes are drawn: a VAE with the plain network's layers."""
     run = shape_run("corner", 0, {})
+    told = "".join(f", {name} {value:g}" for name, value in loss.items())
     return replace(
         run,
-        summary="shapes, squares by their corner: a variational autoencoder, seed 0",
-        training=VAE_TRAINING,
-        epochs=VAE_TRAINING.schedule_epochs,
+        summary=f"shapes, squares by their corner: a variational autoencoder, seed 0{told}",
+        training=replace(VAE_TRAINING, schedule_epochs=epochs),
+        epochs=epochs,
         data=run.data | {"noise": "by the number of draws"},
         build=build_vae,
-        prepare=prepare_vae,
+        prepare=partial(prepare_vae, loss),
+        loss=loss,
         save_weights=True,
     )
 
@@ -265,5 +275,6 @@ NETWORKS: dict[str, NetworkRun] = {
     **{f"variant-{name}": variant_run(**options) for name, options in VARIANTS.items()},
     "variant-continued": continued_run(),
     "probes": probes_run(),
-    "vae": vae_run(),
+    "vae": vae_run(30),
+    **{f"vae-{variance:g}": vae_run(15, variance=variance) for variance in (0.1, 0.01)},
 }

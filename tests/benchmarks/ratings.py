@@ -24,7 +24,7 @@ from helpers.generated_ratings import generate_ratings
 from helpers.rating_models import RatingModel, fit_biases, residuals, rmse
 from helpers.ratings import Ratings, coordinates, hold_out, prune
 from helpers.ridge import fast_ridge_rows, ridge_rows
-from helpers.sgd import sgd_iterates
+from helpers.sgd import sgd_epoch, sgd_iterates
 from tests.benchmarks.compare import Result, medians, take_turns
 
 PACKAGES = ("numba", "cmfrec", "lenskit", "scikit-surprise")
@@ -296,13 +296,26 @@ def benchmark_sgd(k: int = 100, runs: int = 9) -> Result:
         epochs = our_epochs(sgd_iterates, "pruned", k, EPOCHS, rng=np.random.default_rng(0))
         return statistics.mean([seconds for _, seconds in epochs][1:])
 
-    rounds = take_turns([ours, peer], runs)
-    times = map(statistics.median, zip(*rounds, strict=True))
-    ratio = statistics.median(a / b for a, b in rounds)
+    rounds = take_turns([ours, peer, partial(visits_alone, k)], runs)
+    times = [statistics.median(seconds) for seconds in zip(*rounds, strict=True)]
+    ratio, alone = (statistics.median(row[i] / row[1] for row in rounds) for i in (0, 2))
+    extremes = [row[0] / row[1] for row in rounds]
     name = f"SGD, an epoch, {len(train.stars):,} ratings, k = {k}"
-    return Result(
-        name, next(times), "Surprise", next(times), ratio, "ratio ≤ 0.3", ratio <= 0.3, runs
-    )
+    target = f"ratio ≤ 0.25 ({min(extremes):.3f} … {max(extremes):.3f}; {alone:.3f} in one order, as it does)"
+    return Result(name, times[0], "Surprise", times[1], ratio, target, ratio <= 0.25, runs)
+
+
+def visits_alone(k: int) -> float:
+    """Seconds of an epoch of SGD whose order is given: drawing one each time is ours alone."""
+    train, _, baseline = data("pruned")
+    users, items, targets = coordinates(residuals(train, baseline))
+    factors = [f.astype("float32") for f in random_init(train.shape, k, np.random.default_rng(0))]
+    arrays = users.astype("int32"), items.astype("int32"), targets.astype("float32"), *factors
+    rates = np.float32(0.05), np.float32(PENALTY)
+    sgd_epoch(*arrays, *rates)
+    started = time.perf_counter()
+    sgd_epoch(*arrays, *rates)
+    return time.perf_counter() - started
 
 
 # ---- tables for the chapter
