@@ -5,6 +5,7 @@ Sources: Kingma and Welling, "Auto-encoding variational Bayes", 2014; Rybkin, Da
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -45,21 +46,18 @@ class ShapeVAE(ShapeAutoencoder):
 
 
 def vae_loss(variance: float | None = None) -> Callable[[ShapeVAE, Tensor], Tensor]:
-    """The bound on −log p(images), less a constant, per number of an image and doubled.
-
-    That is error / variance + 2 / D · KL, with D numbers in an image and KL the divergence of the
-    codes' Gaussians from the standard normal: the smaller the variance, the less the KL weighs.
+    """The loss of a variational autoencoder whose decoder has some variance.
 
     Parameters
     ----------
     variance : float, optional
-        Of the decoder. By default the best one for each batch, its error: then the first term is
-        log(error), and nobody has to choose.
+        Of the decoder; by default the best one for each batch, its error.
 
     Returns
     -------
     callable
-        Takes the network and a batch, as :func:`helpers.training.train` wants it.
+        :func:`variational_bound`; takes the network and a batch, as :func:`helpers.training.train`
+        wants it.
 
     Raises
     ------
@@ -68,16 +66,33 @@ def vae_loss(variance: float | None = None) -> Callable[[ShapeVAE, Tensor], Tens
     """
     if variance is not None and not variance > 0:
         raise ValueError(f"variance must be > 0, got {variance}")
+    return partial(variational_bound, variance=variance)
 
-    def loss(model: ShapeVAE, batch: Tensor) -> Tensor:
-        mean, log_variance = model.gaussian(batch)
-        code = mean + (log_variance / 2).exp() * model.noise(mean)
-        error = mse_loss(model.decode(code), batch)
-        divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
-        fit = error.log() if variance is None else error / variance
-        return fit + 2 / batch[0].numel() * divergence
 
-    return loss
+def variational_bound(model: ShapeVAE, batch: Tensor, variance: float | None = None) -> Tensor:
+    """The bound on −log p(images), less a constant, per number of an image and doubled.
+
+    That is error / variance + 2 / D · KL, with D numbers in an image and KL the divergence of the
+    codes' Gaussians from the standard normal: the smaller the variance, the less the KL weighs. With
+    the best variance for the batch, its error, the first term is log(error).
+
+    Parameters
+    ----------
+    batch : Tensor of shape (B, 3, 32, 32)
+    variance : float, optional
+        Of the decoder; by default the best one.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+    """
+    mean, log_variance = model.gaussian(batch)
+    code = mean + (log_variance / 2).exp() * model.noise(mean)
+    error = mse_loss(model.decode(code), batch)
+    divergence = (log_variance.exp() + mean**2 - 1 - log_variance).sum(dim=1).mean() / 2
+    fit = error.log() if variance is None else error / variance
+    return fit + 2 / batch[0].numel() * divergence
 
 
 def judge_samples(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:

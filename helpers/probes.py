@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
 
 from helpers.arrays import as_points
 
@@ -37,10 +38,11 @@ def probe_scores(
     inputs = as_points("inputs", inputs)
     if not 2 <= train <= len(inputs) - 2:
         raise ValueError(f"train must be from 2 to {len(inputs) - 2}, got {train}")
-    scores = {}
     for name, values in factors.items():
         if np.shape(values) != (len(inputs),):
             raise ValueError(f"{name} must have shape ({len(inputs)},), got {np.shape(values)}")
-        fit = RidgeCV(PENALTIES).fit(inputs[:train], values[:train])
-        scores[name] = float(fit.score(inputs[train:], values[train:]))
-    return scores
+    targets = np.column_stack(list(factors.values()))
+    fit = RidgeCV(PENALTIES, alpha_per_target=True).fit(inputs[:train], targets[:train])
+    predicted = fit.predict(inputs[train:]).reshape(targets[train:].shape)
+    scores = r2_score(targets[train:], predicted, multioutput="raw_values")
+    return dict(zip(factors, scores.tolist(), strict=True))

@@ -40,7 +40,7 @@ def test_more_numbers_than_samples_do_not_mislead():
 @pytest.mark.parametrize("train", [1, 399, -3])
 def test_each_side_needs_two_samples(train):
     with pytest.raises(ValueError, match=f"train must be from 2 to 398, got {train}"):
-        probe_scores(INPUTS, {}, train)
+        probe_scores(INPUTS, {"y": INPUTS[:, 0]}, train)
 
 
 def test_a_factor_of_another_length_is_named():

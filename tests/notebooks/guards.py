@@ -38,6 +38,7 @@ IGNORED_OUTPUTS: dict[str, str] = {
     "03_fashion_mnist_autoencoder.ipynb: c91": "c91",
     "05_irmae.ipynb: c17a": "c17a",
     "05_irmae.ipynb: c20": "c20",
+    "06_degrees_of_freedom.ipynb: c52": "c52",
 }
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/=]+")  # as base64, which begins like this
