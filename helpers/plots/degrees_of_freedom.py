@@ -70,7 +70,7 @@ def plot_degrees(
     left = picture.add_axes((0.01, 0.04, 0.45, 0.84))
     show_image(left, mosaic(for_display(images[degrees]), 5, gap=2, between=0.35))
     left.set_title(f"degrees of freedom: {degrees}")
-    right = picture.add_axes((0.56, 0.16, 0.42, 0.72))
+    right = picture.add_axes((0.56, 0.16, 0.42, 0.66))
     for name, of in spectra[degrees].items():
         for values in of:
             shares = np.log10(np.maximum(relative(values), FLOOR))
@@ -78,12 +78,13 @@ def plot_degrees(
     right.axvline(degrees - 0.5, color=BLACK, ls="--", lw=1.5)
     right.axhline(-2, color=PURPLE, ls="-", lw=1.5)
     right.text(31.6, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
-    places = {"AE": (31.6, -0.1), "l = 2, small start": (31.6, -0.75)}
-    for name, place in places.items():
-        told = f"{name}: {counts[name]}"
-        right.text(*place, told, color=LOOKS[name]["color"], ha="right", va="center", weight="bold")
+    for name, place, align in (("AE", 0, "left"), ("l = 2, small start", 1, "right")):
+        look = {"color": LOOKS[name]["color"], "weight": "bold", "transform": right.transAxes}
+        right.text(
+            place, 1.03, f"{name.split(',')[0]}: {counts[name]}", ha=align, va="bottom", **look
+        )
     right.set(xlim=(-0.5, 31.8), ylim=(-6.2, 0.3), xlabel="index, from 0")
-    right.set_title("share of the largest; above 1 %:")
+    right.set_title("share of the largest; above 1 %:", pad=26)
     powers(right, -6)
     return picture
 
@@ -371,10 +372,10 @@ def plot_over_training(tracks: Mapping[str, Mapping[int, Sequence[int]]]) -> Pic
         last = max(map(len, of.values()))
         ends = np.array([(0, counts[-1]) for counts in of.values()])
         for color, truth, height in zip(
-            TRUTHS, of, labels_apart(ends, (1, 1.7))[:, 1], strict=True
+            TRUTHS, of, labels_apart(ends, (1, 2.2))[:, 1], strict=True
         ):
             axes.text(last + 0.5, height, f"{truth}", color=color, va="center", weight="bold")
-        axes.set_yticks(range(0, 34, 4))
-        axes.set(xlim=(0, last + 1.8), ylim=(0, 34), xlabel="epochs")
+        axes.set_yticks(range(0, 37, 4))
+        axes.set(xlim=(0, last + 1.8), ylim=(0, 37), xlabel="epochs")
         axes.set_title(f"{name}; numbers: the truth")
     return picture
