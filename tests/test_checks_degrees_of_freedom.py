@@ -21,7 +21,6 @@ from helpers.checks.parts import WrongAnswer
 from helpers.dimension import nearest_ratios
 from helpers.experiments.registry import NETWORKS
 from helpers.irmae import code_spectrum
-from helpers.probes import probe_scores
 from helpers.spectrum import rank_above
 
 
@@ -189,11 +188,6 @@ def probe_by_scipy(train, train_values, test, test_values):
     middle, mean = train.mean(axis=0), train_values.mean()
     weights = scipy.linalg.pinv(train - middle) @ (train_values - mean)
     return torch.tensor(r2_score(test_values, (test - middle) @ weights + mean))
-
-
-def probe_by_course(train, train_values, test, test_values):
-    codes, values = np.concatenate([train, test]), np.concatenate([train_values, test_values])
-    return probe_scores(codes, {"value": values}, len(train))["value"]
 
 
 def test_probe_is_judged_on_the_test_part_with_an_intercept(capsys):

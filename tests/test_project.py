@@ -31,6 +31,7 @@ TORCH_MODULES = tuple(
         "generation",
         "preprocessing",
         "checks.autoencoder",
+        "checks.degrees_of_freedom",
         "checks.irmae",
     )
 )
