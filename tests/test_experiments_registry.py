@@ -19,7 +19,6 @@ from helpers.shapes import shape_images
 # Runs that have not got far enough yet to leave a manifest.
 UNDER_WAY = {n for n in NETWORKS if n.startswith(("weight-decay-", "variant-"))}
 UNDER_WAY -= {"weight-decay-0.001", "variant-none", "variant-zero-mean", "variant-zero-mean-wrong"}
-UNDER_WAY |= {"vae-1", "vae-0.1"}
 
 KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))
 SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)

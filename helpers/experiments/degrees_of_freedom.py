@@ -243,7 +243,7 @@ def prepare_vae(loss: dict[str, float]) -> Prepared:
     return replace(prepared, train=prepared.train | {"loss": vae_loss(**loss)}, results=results)
 
 
-def vae_run(epochs: int, **loss: float) -> NetworkRun:
+def vae_run(epochs: int, save_weights: bool, **loss: float) -> NetworkRun:
     """The paper's rival where codes are drawn: a VAE with the plain network's layers."""
     run = shape_run("corner", 0, {})
     told = "".join(f", {name} {value:g}" for name, value in loss.items())
@@ -256,7 +256,7 @@ def vae_run(epochs: int, **loss: float) -> NetworkRun:
         build=build_vae,
         prepare=partial(prepare_vae, loss),
         loss=loss,
-        save_weights=True,
+        save_weights=save_weights,
     )
 
 
@@ -275,6 +275,9 @@ NETWORKS: dict[str, NetworkRun] = {
     **{f"variant-{name}": variant_run(**options) for name, options in VARIANTS.items()},
     "variant-continued": continued_run(),
     "probes": probes_run(),
-    "vae": vae_run(30),
-    **{f"vae-{variance:g}": vae_run(15, variance=variance) for variance in (1, 0.1, 0.01)},
+    "vae": vae_run(30, save_weights=False),
+    **{
+        f"vae-{variance:g}": vae_run(15, save_weights=variance < 1, variance=variance)
+        for variance in (1, 0.1, 0.01)
+    },
 }
