@@ -110,9 +110,13 @@ def assert_changes(image, act):
 def assert_speaks(handle):
     """A screen reader hears the slider's name, and the label that stands beside it."""
     row = handle.locator('xpath=ancestor::div[contains(@class, "widget-slider")][1]')
-    shown = row.locator(".widget-readout").inner_text()
-    expect(handle).to_have_attribute("aria-valuetext", shown)
-    expect(handle).to_have_attribute("aria-label", row.locator(".widget-label").inner_text())
+    for attribute, place in (
+        ("aria-valuetext", ".widget-readout"),
+        ("aria-label", ".widget-label"),
+    ):
+        shown = row.locator(place)
+        expect(shown).not_to_be_empty()
+        expect(handle).to_have_attribute(attribute, shown.text_content())
 
 
 def move_to_the_left(page, handle, image):
