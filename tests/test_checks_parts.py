@@ -25,6 +25,7 @@ def test_numbers_pass_in_every_form(answer):
         (None, "white holds NaN"),
         ([[1, 2, np.inf]], "white holds NaN or infinity"),
         (len, "should hold numbers; it is builtin_function_or_method"),
+        (torch.ones(1, 3, requires_grad=True), "a tensor with a gradient; give white.detach()"),
     ],
 )
 def test_wrong_answers_are_told_apart(answer, words):

@@ -307,11 +307,11 @@ def check_drawn_codes(
     first, again, other = (draw_codes(codes.copy(), n, np.random.default_rng(s)) for s in (0, 0, 1))
     drawn = check_array("draw_codes(…)", first, (n, codes.shape[1]))
     require(
-        np.array_equal(drawn, np.asarray(again, float)),
+        np.array_equal(drawn, check_array("draw_codes(…)", again, drawn.shape)),
         "draw_codes: the same rng draws something else each time. Draw with `rng` alone.",
     )
     require(
-        not np.array_equal(drawn, np.asarray(other, float)),
+        not np.array_equal(drawn, check_array("draw_codes(…)", other, drawn.shape)),
         "draw_codes: two different rng draw the same. Use the `rng` that is handed in.",
     )
     few = draw_codes(codes.copy(), 7, np.random.default_rng(2))

@@ -54,6 +54,8 @@ def check_array(name: str, answer: ArrayLike, shape: tuple[int, ...]) -> np.ndar
     """
     try:
         array = np.asarray(answer, dtype=np.float64)
+    except RuntimeError:  # PyTorch's
+        raise WrongAnswer(f"{name} is a tensor with a gradient; give {name}.detach().") from None
     except (TypeError, ValueError):
         raise WrongAnswer(f"{name} should hold numbers; it is {type(answer).__name__}.") from None
     words = f"{name} should have the shape {shape}; it has {array.shape}"
