@@ -22,7 +22,7 @@ def benchmark_slider() -> Result:
     def figure(k):
         return plot_reconstructions(pca, test[:6], curve, k)
 
-    slider, _, image = live_view(figure, {"k": labelled_values("k", range(200))}, [0]).children
+    slider, _, image, _ = live_view(figure, {"k": labelled_values("k", range(200))}, [0]).children
 
     def move():
         before = image.value
