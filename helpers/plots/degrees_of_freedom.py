@@ -19,7 +19,7 @@ from helpers.picture import (
     styled,
 )
 from helpers.plots.irmae import for_display
-from helpers.plots.parts import labels_apart, mosaic, powers, show_image
+from helpers.plots.parts import LINE_ON_BLACK, labels_apart, mosaic, powers, show_image
 from helpers.spectrum import rank_above, relative
 
 # one look for each model, and for each truth, throughout the chapter
@@ -68,7 +68,7 @@ def plot_degrees(
         layout=None,
     )
     left = picture.add_axes((0.01, 0.04, 0.45, 0.84))
-    show_image(left, mosaic(for_display(images[degrees]), 5, gap=2, between=0.35))
+    show_image(left, mosaic(for_display(images[degrees]), 5, gap=2, between=LINE_ON_BLACK))
     left.set_title(f"degrees of freedom: {degrees}")
     right = picture.add_axes((0.56, 0.16, 0.42, 0.66))
     for name, of in spectra[degrees].items():
@@ -76,17 +76,22 @@ def plot_degrees(
             shares = np.log10(np.maximum(relative(values), FLOOR))
             right.plot(shares, ls="-", markevery=2, **LOOKS[name])
     right.axvline(degrees - 0.5, color=BLACK, ls="--", lw=1.5)
-    right.axhline(-2, color=PURPLE, ls="-", lw=1.5)
-    right.text(31.6, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
     for name, place, align in (("AE", 0, "left"), ("l = 2, small start", 1, "right")):
         look = {"color": LOOKS[name]["color"], "weight": "bold", "transform": right.transAxes}
         right.text(
             place, 1.03, f"{name.split(',')[0]}: {counts[name]}", ha=align, va="bottom", **look
         )
-    right.set(xlim=(-0.5, 31.8), ylim=(-6.2, 0.3), xlabel="index, from 0")
+    _one_percent(right, last=31)
     right.set_title("share of the largest; above 1 %:", pad=26)
-    powers(right, -6)
     return picture
+
+
+def _one_percent(axes: Axes, last: int) -> None:
+    """The axes of logarithms of a spectrum up to an index, with a line at 1 % of the largest."""
+    axes.axhline(-2, color=PURPLE, ls="-", lw=1.5)
+    axes.text(last + 0.4, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
+    axes.set(xlim=(-0.5, last + 0.5), ylim=(-6.2, 0.3), xlabel="index, from 0")
+    powers(axes, -6)
 
 
 @styled
@@ -193,17 +198,14 @@ def plot_local_ranks(
     left.set_title("rank; numbers: the truth")
     for axes in (left, right):
         axes.set_yticks(range(0, 19, 3))
-    right.plot(list(everywhere), list(everywhere.values()), ls="", ms=9, **_hollow(LOOKS))
-    right.plot(list(found), list(found.values()), ls="", ms=9, **LOOKS["l = 2, small start"])
+    look = LOOKS["l = 2, small start"] | {"ls": "", "ms": 9}
+    right.plot(list(everywhere), list(everywhere.values()), mfc="white", mew=2, **look)
+    right.plot(list(found), list(found.values()), **look)
     _diagonal(right, 18.5)
     right.text(0.4, 17.4, "□ all codes", color=VERMILLION)
     right.text(0.4, 16, f"■ {size} neighbours", color=VERMILLION)
     right.set_title("rank")
     return picture
-
-
-def _hollow(looks: Mapping) -> dict:
-    return looks["l = 2, small start"] | {"mfc": "white", "mew": 2}
 
 
 @styled
@@ -238,10 +240,12 @@ def plot_directions(
     )
     walks = images[direction - 1]
     left = picture.add_axes((0.01, 0.05, 0.2, 0.8))
-    show_image(left, mosaic(for_display(walks[:, at]), 1, gap=2, between=0.35))
+    show_image(left, mosaic(for_display(walks[:, at]), 1, gap=2, between=LINE_ON_BLACK))
     left.set_title(f"{amount:+g}")
     right = picture.add_axes((0.22, 0.05, 0.77, 0.8))
-    show_image(right, mosaic(for_display(walks.reshape(-1, 3, 32, 32)), len(amounts), 2, 0.35))
+    show_image(
+        right, mosaic(for_display(walks.reshape(-1, 3, 32, 32)), len(amounts), 2, LINE_ON_BLACK)
+    )
     right.set_title(
         f"direction {direction}: variance {shares[direction - 1]:.2g} of the largest", pad=24
     )
@@ -289,11 +293,8 @@ def plot_probes(
     left = picture.add_axes((0.08, 0.16, 0.36, 0.72))
     shares = np.log10(np.maximum(relative(spectra[epoch - 1]), FLOOR))
     left.plot(shares, ls="-", ms=8, **LOOKS["l = 2, small start"])
-    left.axhline(-2, color=PURPLE, ls="-", lw=1.5)
-    left.text(16.4, -1.95, "1 %", color=PURPLE, ha="right", va="bottom")
-    left.set(xlim=(-0.5, 16.5), ylim=(-6.2, 0.3), xlabel="index, from 0")
+    _one_percent(left, last=16)
     left.set_title(f"share of the largest, epoch {epoch}")
-    powers(left, -6)
     right = picture.add_axes((0.53, 0.16, 0.37, 0.72))
     epochs = np.arange(1, len(errors) + 1)
     for name, values in scores.items():
@@ -328,7 +329,8 @@ def plot_depth_and_start(
     )
     picture = new_picture(
         f"Two tables. Left: values above 1 % for {', '.join(map(str, layers))} linear layers, by the "
-        f"variance of the code before training ({told}). Right: held-out errors, all alike.",
+        f"variance of the code before training ({told}). Right: held-out errors, from {errors.min():.4f} "
+        f"to {errors.max():.4f}.",
         height=3.6,
         layout=None,
     )
