@@ -22,18 +22,7 @@ from helpers.dimension import nearest_ratios
 from helpers.experiments.registry import NETWORKS
 from helpers.irmae import code_spectrum
 from helpers.spectrum import rank_above
-
-
-def told_apart(cases, check):
-    """Each wrong answer is refused with words of its own."""
-    messages = []
-    for answer, words in cases:
-        with pytest.raises(WrongAnswer) as caught:
-            check(*answer)
-        messages.append(str(caught.value))
-        assert words in messages[-1], messages[-1]
-    assert len(set(messages)) == len(messages) >= 5
-
+from tests.wrong_answers import told_apart
 
 # ---- 1
 

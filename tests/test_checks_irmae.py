@@ -13,23 +13,11 @@ from sklearn.pipeline import make_pipeline
 from helpers import irmae
 from helpers.autoencoder import encode_images
 from helpers.checks import irmae as checks
-from helpers.checks.parts import WrongAnswer
 from helpers.configurations import ShapeConfiguration, TrainingOptions
 from helpers.shapes import shape_images
 from helpers.spectrum import effective_rank
 from helpers.training import seeded, train
-
-
-def told_apart(cases, check):
-    """Each wrong answer is refused with words of its own."""
-    messages = []
-    for answer, words in cases:
-        with pytest.raises(WrongAnswer) as caught:
-            check(*answer)
-        messages.append(str(caught.value))
-        assert words in messages[-1], messages[-1]
-    assert len(set(messages)) == len(messages) >= 5
-
+from tests.wrong_answers import told_apart
 
 # ---- 1
 

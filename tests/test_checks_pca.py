@@ -7,21 +7,10 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestCentroid
 
 from helpers.checks import pca as checks
-from helpers.checks.parts import WrongAnswer
 from helpers.pca import covariance, pca_from_covariance, pca_from_svd, project
+from tests.wrong_answers import told_apart
 
 K = 4
-
-
-def told_apart(cases, check, *rest):
-    """Each wrong answer is refused with words of its own."""
-    messages = []
-    for answer, words in cases:
-        with pytest.raises(WrongAnswer) as caught:
-            check(*answer, *rest)
-        assert words in str(caught.value), str(caught.value)
-        messages.append(str(caught.value))
-    assert len(set(messages)) == len(messages) >= 5
 
 
 @pytest.fixture(scope="module")
