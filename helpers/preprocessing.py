@@ -108,7 +108,7 @@ def _scaled(scale: Tensor, shift: Tensor) -> Preprocessing:
 
 def with_preprocessing(model: ShapeAutoencoder, way: Preprocessing) -> ShapeAutoencoder:
     """A copy of a network that takes plain images and gives some back, if that can be."""
-    copy = deepcopy(model)
+    copy, way = deepcopy((model, way))
     copy.convolutions = nn.Sequential(way.apply, *copy.convolutions)
     copy.decode = nn.Sequential(*copy.decode, *filter(None, [way.undo]))
     return copy.to(next(model.parameters()).device)

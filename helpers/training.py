@@ -118,8 +118,8 @@ def train(
 ) -> Training:
     """Train a network in place with Adam.
 
-    The same arguments give the same weights on the same machine, bit by bit, also when the run was
-    killed in between (on the CPU: with as many threads).
+    The same arguments give the same weights on the same CPU with as many threads, bit by bit, also when
+    the run was killed in between. A GPU adds in another order each time: there they differ by rounding.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from helpers import manifests, runs
 from helpers.autoencoder import image_errors, to_tensor
 from helpers.experiments import irmae as irmae_runs
 from helpers.experiments import registry
+from helpers.experiments.degrees_of_freedom import DECAYS
 from helpers.experiments.registry import NETWORKS, load_network, names, run
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.irmae import code_spectrum, halfway_quality
@@ -17,8 +18,7 @@ from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
 
 # Runs that have not got far enough yet to leave a manifest.
-UNDER_WAY = {n for n in NETWORKS if n.startswith(("weight-decay-", "variant-"))}
-UNDER_WAY -= {"weight-decay-0.001", "variant-none", "variant-zero-mean", "variant-zero-mean-wrong"}
+UNDER_WAY = {f"weight-decay-{decay:g}-again" for decay in DECAYS}
 
 KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))
 SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)

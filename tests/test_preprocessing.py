@@ -94,6 +94,10 @@ def test_a_network_with_its_preprocessing_takes_plain_images(images, ways):
     np.testing.assert_allclose(reconstruct_images(whole, some), undone, atol=1e-5)
     assert len(model.convolutions) == len(whole.convolutions) - 1  # a copy
     assert len(drop_linear_layers(whole).linear) == 0
+    whole.double()  # or to a GPU
+    assert (
+        way.apply(torch.from_numpy(some)).dtype == torch.float32
+    )  # the way itself stayed as it was
 
 
 @pytest.mark.parametrize(("name", "share"), [("noise", 1), ("noise on half", 0.5)])

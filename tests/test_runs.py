@@ -27,6 +27,7 @@ from helpers.runs import (
     trained_codes,
 )
 from helpers.storage import StorageError
+from tests.test_training import WITHOUT_GPU
 
 
 def toy_network(epochs=3, loss=None, save_weights=True, codes=None, **network):
@@ -205,10 +206,9 @@ def test_network_and_its_files_must_belong_together(net):
 
 
 def test_command_runs_networks_and_prints_epochs(net, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["experiments", "net", "--threads", "1"])
     threads = torch.get_num_threads()
     try:
-        main()
+        command(monkeypatch, "net", "--threads", 1)
     finally:
         torch.set_num_threads(threads)
     printed = capsys.readouterr()
@@ -315,7 +315,7 @@ print("identical")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 def test_a_pair_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
     command = [sys.executable, "-c", KILLS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=WITHOUT_GPU)
     assert done.stdout == "identical\n", done.stderr
 
 

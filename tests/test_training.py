@@ -347,7 +347,9 @@ def test_state_keeps_the_optimiser_and_the_generator_bit_by_bit(images, tmp_path
 
 
 # ---- kill -9
-# One interpreter forks: importing torch once for each kill would take a minute.
+# One interpreter forks: importing torch once for each kill would take a minute. It sees no GPU, which
+# PyTorch's Adam would ask and a child can't.
+WITHOUT_GPU = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 
 FORKS = """
 import dataclasses, os, random, signal, sys, time
@@ -446,6 +448,7 @@ def test_killed_at_any_moment_a_run_ends_as_if_it_had_not_been(tmp_path, kills):
         [sys.executable, "-c", FORKS + kills, str(tmp_path)],
         capture_output=True,
         text=True,
+        env=WITHOUT_GPU,
     )
     assert done.stdout == "identical\n", done.stderr
 

@@ -111,9 +111,9 @@ def layers_run(layers: int, gain: float) -> NetworkRun:
     return shape_run("corner", layers, {}, network=network, epochs=SHAPES_EARLY)
 
 
-def decay_run(decay: float) -> NetworkRun:
+def decay_run(decay: float, seed: int) -> NetworkRun:
     """A short run of two linear layers from He's start, with weight decay."""
-    run = shape_run("corner", 2, {}, epochs=SHORT)
+    run = shape_run("corner", 2, {}, seed=seed, epochs=SHORT)
     training = replace(run.training, weight_decay=decay)
     return replace(run, summary=f"{run.summary}, weight decay {decay:g}", training=training)
 
@@ -164,11 +164,11 @@ def share_of_variance(model: "Module", inputs: "Tensor") -> float:
     return float(left / np.square(plain - plain.mean(axis=0)).mean(dtype=np.float64))
 
 
-def variant_run(output: str = "tanh", **ways: str) -> NetworkRun:
+def variant_run(seed: int, output: str = "tanh", **ways: str) -> NetworkRun:
     """A short run of two linear layers from the small start, with one thing changed."""
     network = replace(SMALL_2, output=output)
-    run = shape_run("corner", 2, {}, network=network, epochs=SHORT)
-    told = [f"{output} at the output"] * (output != "tanh") + list(ways.values())
+    run = shape_run("corner", 2, {}, network=network, seed=seed, epochs=SHORT)
+    told = [f"{output} at the output"] * (output != "tanh") + [*ways.values(), f"seed {seed}"]
     return replace(
         run,
         summary=", ".join(["two linear layers, small start", *told]),
@@ -271,8 +271,14 @@ NETWORKS: dict[str, NetworkRun] = {
         for start, gain in zip(STARTS, gains, strict=True)
         if gain
     },
-    **{f"weight-decay-{decay:g}": decay_run(decay) for decay in DECAYS},
-    **{f"variant-{name}": variant_run(**options) for name, options in VARIANTS.items()},
+    **{
+        f"weight-decay-{decay:g}{again}": decay_run(decay, seed)
+        for decay, (again, seed) in product(DECAYS, SEEDS.items())
+    },
+    **{
+        f"variant-{name}{again}": variant_run(seed, **options)
+        for (name, options), (again, seed) in product(VARIANTS.items(), SEEDS.items())
+    },
     "variant-continued": continued_run(),
     "probes": probes_run(),
     "vae": vae_run(30, save_weights=False),
