@@ -7,7 +7,7 @@ large the code before training; weight decay; and the variants that a student's 
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,13 +48,18 @@ VAE_TRAINING = TrainingOptions(
     batch_size=128, learning_rate=1e-3, schedule="one-cycle", schedule_epochs=30, channels_last=True
 )
 VAE_DRAWN, VAE_REAL = 1_000, 300  # images drawn from it, and test images held against them
-VARIANTS: dict[str, dict[str, str]] = {  # what differs from that run
+VARIANTS: dict[str, dict[str, Any]] = {  # what differs from two linear layers, small start
     "none": {},
     "sigmoid": {"output": "sigmoid"},
+    "sigmoid-large-start": {"output": "sigmoid", "init_gain": 1.0},
     "identity": {"output": "identity"},  # for those below: their images leave the range of tanh
     "zero-mean": {"output": "identity", "preprocessing": "zero mean"},
     "zero-mean-wrong": {"output": "identity", "preprocessing": "zero mean, wrong"},
-    "imagenet": {"output": "identity", "preprocessing": "ImageNet"},
+    "imagenet": {
+        "output": "identity",
+        "preprocessing": "ImageNet",
+    },  # its inputs are larger, and so
+    "imagenet-same-start": {"output": "identity", "preprocessing": "ImageNet", "init_gain": 0.0468},
     "scores": {"output": "identity", "preprocessing": "scores"},
     "zca": {"output": "identity", "preprocessing": "ZCA"},
     "noise": {"augmentation": "noise"},
@@ -164,14 +169,16 @@ def share_of_variance(model: "Module", inputs: "Tensor") -> float:
     return float(left / np.square(plain - plain.mean(axis=0)).mean(dtype=np.float64))
 
 
-def variant_run(seed: int, output: str = "tanh", **ways: str) -> NetworkRun:
+def variant_run(
+    seed: int, output: str = "tanh", init_gain: float = SMALL_2.init_gain, **ways: str
+) -> NetworkRun:
     """A short run of two linear layers from the small start, with one thing changed."""
-    network = replace(SMALL_2, output=output)
+    network = replace(SMALL_2, output=output, init_gain=init_gain)
     run = shape_run("corner", 2, {}, network=network, seed=seed, epochs=SHORT)
     told = [f"{output} at the output"] * (output != "tanh") + [*ways.values(), f"seed {seed}"]
     return replace(
         run,
-        summary=", ".join(["two linear layers, small start", *told]),
+        summary=", ".join([f"two linear layers × {init_gain} at init", *told]),
         data=run.data | ways,
         prepare=partial(prepare_variant, ways),
     )
