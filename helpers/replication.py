@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from helpers.intervals import mean_interval
-from helpers.spectrum import summarise_spectrum
+from helpers.spectrum import rank_above, summarise_spectrum
 
 # Shares of the largest value at some indices, from 0: read off the figures by eye.
 PAPER = {
@@ -86,6 +86,33 @@ def row_at(run: Run, epoch: int) -> dict[str, float | str | None]:
         judged |= run["results"]["test"]
     errors = {"epoch": epoch, "error": judged["error"], "hue": judged.get("hue")}
     return errors | summarise_spectrum(judged["spectrum"])
+
+
+def row_of_seeds(runs: Sequence[Run], epoch: int) -> dict[str, str | None]:
+    """What one experiment had reached after some epochs with each seed, on 2,000 validation images.
+
+    Parameters
+    ----------
+    runs : sequence of mappings
+        Manifests of networks of shapes that differ in their seed.
+    epoch : int
+        From 1 to the last one recorded.
+
+    Returns
+    -------
+    dict
+        "error × 1000", "hue × 1000" (None where errors were not recorded) and "above 1 %": the
+        values of all seeds in a row. A code that is the same for all images has none above 1 %.
+    """
+    histories = [run["history"] for run in runs]
+    row: dict[str, str | None] = {}
+    for name in ("error", "hue"):
+        known = all(name in history for history in histories)
+        told = [f"{1000 * history[name][epoch - 1]:.2f}" for history in histories if known]
+        row[f"{name} × 1000"] = " and ".join(told) or None
+    spectra = [history["spectrum"][epoch - 1] for history in histories]
+    counts = [rank_above(spectrum, 0.01) if max(spectrum) > 0 else 0 for spectrum in spectra]
+    return row | {"above 1 %": " and ".join(map(str, counts))}
 
 
 def first_epoch(values: Sequence[float], goal: float) -> int | None:

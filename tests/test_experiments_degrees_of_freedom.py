@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.autoencoder import encode_images
+from helpers.configurations import ShapeConfiguration, plain_values
 from helpers.experiments import degrees_of_freedom as runs_of_degrees
 from helpers.experiments.irmae import SMALL_2, judge_shapes
 from helpers.experiments.registry import NETWORKS, load_network
@@ -55,12 +56,15 @@ def test_a_start_is_the_same_variance_of_the_code_for_each_depth(start, variance
 
 
 def test_runs_with_weight_decay_differ_in_nothing_else():
-    without = NETWORKS["shapes-corner-irmae-2-early"]
-    for decay in runs_of_degrees.DECAYS:
-        spec = NETWORKS[f"weight-decay-{decay:g}"]
-        assert spec.training == replace(without.training, weight_decay=decay)
-        assert (spec.network, spec.data) == (without.network, without.data)
-        assert spec.configuration != without.configuration
+    for again in ("", "-again"):
+        without = NETWORKS[f"weight-decay-0{again}"]
+        early = NETWORKS["shapes-corner-irmae-2-early"].configuration
+        early["network"]["seed"] = early["training"]["seed"] = int(again != "")
+        assert without.configuration == early
+        for decay in runs_of_degrees.DECAYS:
+            spec = NETWORKS[f"weight-decay-{decay:g}{again}"]
+            assert spec.training == replace(without.training, weight_decay=decay)
+            assert (spec.network, spec.data) == (without.network, without.data)
 
 
 @pytest.fixture
@@ -93,12 +97,17 @@ def test_a_variant_is_judged_on_plain_images(name, few_images):
 
 def test_variants_differ_from_the_small_start_in_what_they_say():
     small = NETWORKS[runs_of_degrees.CONTINUED]
+    assert small.network["init_gain"] != ShapeConfiguration().init_gain
     for name, options in runs_of_degrees.VARIANTS.items():
-        spec = NETWORKS[f"variant-{name}"]
-        ways = {n: v for n, v in options.items() if n != "output"}
-        assert spec.data == small.data | ways
-        assert spec.network == small.network | {n: v for n, v in options.items() if n == "output"}
-        assert spec.training == small.training
+        for again, seed in runs_of_degrees.SEEDS.items():
+            spec = NETWORKS[f"variant-{name}{again}"]
+            changed = {n: v for n, v in options.items() if n in ("output", "init_gain")}
+            expected = ShapeConfiguration(
+                **{n: v for n, v in small.network.items() if n != "seed"} | changed
+            )
+            assert spec.data == small.data | {n: v for n, v in options.items() if n not in changed}
+            assert spec.network == plain_values(expected, "linear_layers") | {"seed": seed}
+            assert spec.training == replace(small.training, seed=seed)
 
 
 def test_a_continued_run_begins_as_the_saved_network():

@@ -18,7 +18,7 @@ from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
 
 # Runs that have not got far enough yet to leave a manifest.
-UNDER_WAY = {f"weight-decay-{decay:g}-again" for decay in DECAYS}
+UNDER_WAY = {f"weight-decay-{decay:g}-again" for decay in DECAYS} | {"weight-decay-0"}
 UNDER_WAY |= {n for n in NETWORKS if "-large-start" in n or "-same-start" in n}
 
 KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))

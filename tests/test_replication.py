@@ -16,6 +16,7 @@ from helpers.replication import (
     first_epoch,
     judge_claims,
     row_at,
+    row_of_seeds,
     table_of_claims,
 )
 from helpers.spectrum import effective_rank
@@ -135,6 +136,26 @@ def test_row_is_of_the_validation_images_and_at_the_end_of_the_test_images():
 def test_an_epoch_that_was_not_recorded_is_named(epoch):
     with pytest.raises(ValueError, match=rf"1 … 3, the last one of the run; got {epoch}"):
         row_at(run_of("AE"), epoch)
+
+
+def test_seeds_stand_side_by_side_at_the_epoch_named():
+    first, second = run_of("AE"), run_of("l = 2")
+    second["history"]["error"][2] = 0.0042
+    assert row_of_seeds([first, second], 3) == {
+        "error × 1000": "1.00 and 4.20",
+        "hue × 1000": "0.00 and 0.00",
+        "above 1 %": "14 and 7",
+    }
+    assert row_of_seeds([first], 2)["hue × 1000"] == "1.00"
+    assert row_of_seeds([first, second], 2)["above 1 %"] == "32 and 32"
+
+
+def test_a_seed_without_errors_or_without_variance_is_told():
+    first, second = run_of("AE"), run_of("l = 2")
+    del first["history"]["hue"]
+    second["history"]["spectrum"][2] = [0.0] * 32
+    row = row_of_seeds([first, second], 3)
+    assert row == {"error × 1000": "1.00 and 1.00", "hue × 1000": None, "above 1 %": "14 and 0"}
 
 
 @pytest.mark.parametrize(("goal", "epoch"), [(0.5, 1), (0.3, 2), (0.1, 4), (0.05, None)])
