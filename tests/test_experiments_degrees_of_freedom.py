@@ -98,8 +98,10 @@ def test_a_variant_is_judged_on_plain_images(name, few_images):
 def test_variants_differ_from_the_small_start_in_what_they_say():
     small = NETWORKS[runs_of_degrees.CONTINUED]
     assert small.network["init_gain"] != ShapeConfiguration().init_gain
-    for name, options in runs_of_degrees.VARIANTS.items():
-        for again, seed in runs_of_degrees.SEEDS.items():
+    seeds = {name: runs_of_degrees.SEEDS for name in runs_of_degrees.VARIANTS}
+    seeds |= {name: {"": 0} for name in runs_of_degrees.OTHER_STARTS}
+    for name, options in (runs_of_degrees.VARIANTS | runs_of_degrees.OTHER_STARTS).items():
+        for again, seed in seeds[name].items():
             spec = NETWORKS[f"variant-{name}{again}"]
             changed = {n: v for n, v in options.items() if n in ("output", "init_gain")}
             expected = ShapeConfiguration(

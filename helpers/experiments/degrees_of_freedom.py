@@ -51,7 +51,6 @@ VAE_DRAWN, VAE_REAL = 1_000, 300  # images drawn from it, and test images held a
 VARIANTS: dict[str, dict[str, Any]] = {  # what differs from two linear layers, small start
     "none": {},
     "sigmoid": {"output": "sigmoid"},
-    "sigmoid-large-start": {"output": "sigmoid", "init_gain": 1.0},
     "identity": {"output": "identity"},  # for those below: their images leave the range of tanh
     "zero-mean": {"output": "identity", "preprocessing": "zero mean"},
     "zero-mean-wrong": {"output": "identity", "preprocessing": "zero mean, wrong"},
@@ -65,6 +64,10 @@ VARIANTS: dict[str, dict[str, Any]] = {  # what differs from two linear layers, 
     "noise": {"augmentation": "noise"},
     "noise-half": {"augmentation": "noise on half"},
     "imagenet-half": {"output": "identity", "augmentation": "ImageNet on half"},
+}
+OTHER_STARTS: dict[str, dict[str, Any]] = {  # two of them once more, with one seed
+    "sigmoid-large-start": VARIANTS["sigmoid"] | {"init_gain": 1.0},
+    "imagenet-same-start": VARIANTS["imagenet"] | {"init_gain": 0.0468},  # the code begins at 4e-6
 }
 
 
@@ -286,6 +289,7 @@ NETWORKS: dict[str, NetworkRun] = {
         f"variant-{name}{again}": variant_run(seed, **options)
         for (name, options), (again, seed) in product(VARIANTS.items(), SEEDS.items())
     },
+    **{f"variant-{name}": variant_run(0, **options) for name, options in OTHER_STARTS.items()},
     "variant-continued": continued_run(),
     "probes": probes_run(),
     "vae": vae_run(30, save_weights=False),
