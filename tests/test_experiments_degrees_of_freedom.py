@@ -98,7 +98,7 @@ def test_a_variant_is_judged_on_plain_images(name, few_images):
 def test_variants_differ_from_the_small_start_in_what_they_say():
     small = NETWORKS[runs_of_degrees.CONTINUED]
     assert small.network["init_gain"] != ShapeConfiguration().init_gain
-    seeds = {name: runs_of_degrees.SEEDS for name in runs_of_degrees.VARIANTS}
+    seeds = dict.fromkeys(runs_of_degrees.VARIANTS, runs_of_degrees.SEEDS)
     seeds |= {name: {"": 0} for name in runs_of_degrees.OTHER_STARTS}
     for name, options in (runs_of_degrees.VARIANTS | runs_of_degrees.OTHER_STARTS).items():
         for again, seed in seeds[name].items():

@@ -54,11 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {  # what differs from two linear layers, 
     "identity": {"output": "identity"},  # for those below: their images leave the range of tanh
     "zero-mean": {"output": "identity", "preprocessing": "zero mean"},
     "zero-mean-wrong": {"output": "identity", "preprocessing": "zero mean, wrong"},
-    "imagenet": {
-        "output": "identity",
-        "preprocessing": "ImageNet",
-    },  # its inputs are larger, and so
-    "imagenet-same-start": {"output": "identity", "preprocessing": "ImageNet", "init_gain": 0.0468},
+    "imagenet": {"output": "identity", "preprocessing": "ImageNet"},
     "scores": {"output": "identity", "preprocessing": "scores"},
     "zca": {"output": "identity", "preprocessing": "ZCA"},
     "noise": {"augmentation": "noise"},
