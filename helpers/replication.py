@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from helpers.intervals import mean_interval
-from helpers.spectrum import rank_above, summarise_spectrum
+from helpers.spectrum import summarise_spectrum
 
 # Shares of the largest value at some indices, from 0: read off the figures by eye.
 PAPER = {
@@ -101,8 +101,9 @@ def row_of_seeds(runs: Sequence[Run], epoch: int) -> dict[str, str | None]:
     Returns
     -------
     dict
-        "error × 1000", "hue × 1000" (None where errors were not recorded) and "above 1 %": the
-        values of all seeds in a row. A code that is the same for all images has none above 1 %.
+        "error × 1000", "hue × 1000" (None where errors were not recorded), "above 1 %" and "edges
+        after" (:func:`helpers.spectrum.edges`): those of all seeds in a row. A code that is the
+        same for all images has none above 1 %, and no edge.
     """
     histories = [run["history"] for run in runs]
     row: dict[str, str | None] = {}
@@ -111,8 +112,10 @@ def row_of_seeds(runs: Sequence[Run], epoch: int) -> dict[str, str | None]:
         told = [f"{1000 * history[name][epoch - 1]:.2f}" for history in histories if known]
         row[f"{name} × 1000"] = " and ".join(told) or None
     spectra = [history["spectrum"][epoch - 1] for history in histories]
-    counts = [rank_above(spectrum, 0.01) if max(spectrum) > 0 else 0 for spectrum in spectra]
-    return row | {"above 1 %": " and ".join(map(str, counts))}
+    found = [summarise_spectrum(of) if max(of) > 0 else {"above 1 %": 0} for of in spectra]
+    row["above 1 %"] = " and ".join(str(one["above 1 %"]) for one in found)
+    row["edges after"] = "; ".join(one.get("edges after") or "–" for one in found)
+    return row
 
 
 def first_epoch(values: Sequence[float], goal: float) -> int | None:

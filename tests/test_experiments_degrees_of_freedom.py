@@ -1,6 +1,7 @@
 """Chapter 6's full runs: their images, their networks, and what they record."""
 
 import re
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -56,14 +57,12 @@ def test_a_start_is_the_same_variance_of_the_code_for_each_depth(start, variance
 
 
 def test_runs_with_weight_decay_differ_in_nothing_else():
-    for again in ("", "-again"):
-        without = NETWORKS[f"weight-decay-0{again}"]
-        early = NETWORKS["shapes-corner-irmae-2-early"].configuration
-        early["network"]["seed"] = early["training"]["seed"] = int(again != "")
-        assert without.configuration == early
+    for again, seed in runs_of_degrees.SEEDS.items():
+        without = deepcopy(NETWORKS["shapes-corner-irmae-2-early"])
+        without.network["seed"] = seed
         for decay in runs_of_degrees.DECAYS:
             spec = NETWORKS[f"weight-decay-{decay:g}{again}"]
-            assert spec.training == replace(without.training, weight_decay=decay)
+            assert spec.training == replace(without.training, weight_decay=decay, seed=seed)
             assert (spec.network, spec.data) == (without.network, without.data)
 
 

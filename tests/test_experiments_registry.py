@@ -9,7 +9,6 @@ from helpers import manifests, runs
 from helpers.autoencoder import image_errors, to_tensor
 from helpers.experiments import irmae as irmae_runs
 from helpers.experiments import registry
-from helpers.experiments.degrees_of_freedom import OTHER_STARTS
 from helpers.experiments.registry import NETWORKS, load_network, names, run
 from helpers.fashion_mnist import load_fashion_mnist
 from helpers.irmae import code_spectrum, halfway_quality
@@ -18,8 +17,7 @@ from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
 
 # Runs that have not got far enough yet to leave a manifest.
-UNDER_WAY = {"weight-decay-0", "weight-decay-0-again"}
-UNDER_WAY |= {f"variant-{name}" for name in OTHER_STARTS}
+UNDER_WAY: set[str] = set()
 
 KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))
 SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)

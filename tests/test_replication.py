@@ -145,6 +145,7 @@ def test_seeds_stand_side_by_side_at_the_epoch_named():
         "error × 1000": "1.00 and 4.20",
         "hue × 1000": "0.00 and 0.00",
         "above 1 %": "14 and 7",
+        "edges after": "14; 7, 8",
     }
     assert row_of_seeds([first], 2)["hue × 1000"] == "1.00"
     assert row_of_seeds([first, second], 2)["above 1 %"] == "32 and 32"
@@ -155,7 +156,8 @@ def test_a_seed_without_errors_or_without_variance_is_told():
     del first["history"]["hue"]
     second["history"]["spectrum"][2] = [0.0] * 32
     row = row_of_seeds([first, second], 3)
-    assert row == {"error × 1000": "1.00 and 1.00", "hue × 1000": None, "above 1 %": "14 and 0"}
+    errors = {"error × 1000": "1.00 and 1.00", "hue × 1000": None}
+    assert row == errors | {"above 1 %": "14 and 0", "edges after": "14; –"}
 
 
 @pytest.mark.parametrize(("goal", "epoch"), [(0.5, 1), (0.3, 2), (0.1, 4), (0.05, None)])
