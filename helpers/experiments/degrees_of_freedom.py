@@ -41,7 +41,7 @@ GAINS = {  # number of linear layers: for each start the factor on their initial
     4: (1.32, 0.74, None),  # the small start of two and four layers is chapter 5's
     8: (1.52, 1.14, 0.857),
 }
-DECAYS = (1e-5, 1e-4, 1e-3, 1e-2)
+DECAYS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 CONTINUED = "shapes-corner-irmae-2-small"
 SHORT = 10  # epochs of weight decay and of the variants
 VAE_TRAINING = TrainingOptions(
