@@ -78,11 +78,8 @@ def row_at(run: Run, epoch: int) -> dict[str, float | str | None]:
     ValueError
         If the run has no such epoch.
     """
-    history, last = run["history"], run["epochs"]
-    if not 1 <= epoch <= last:
-        raise ValueError(f"epoch must lie in 1 … {last}, the last one of the run; got {epoch}")
-    judged = {name: values[epoch - 1] for name, values in history.items()}
-    if epoch == last:
+    judged = _at_epoch(run, epoch)
+    if epoch == run["epochs"]:
         judged |= run["results"]["test"]
     errors = {"epoch": epoch, "error": judged["error"], "hue": judged.get("hue")}
     return errors | summarise_spectrum(judged["spectrum"])
@@ -104,18 +101,31 @@ def row_of_seeds(runs: Sequence[Run], epoch: int) -> dict[str, str | None]:
         "error × 1000", "hue × 1000" (None where errors were not recorded), "above 1 %" and "edges
         after" (:func:`helpers.spectrum.edges`): those of all seeds in a row. A code that is the
         same for all images has none above 1 %, and no edge.
+
+    Raises
+    ------
+    ValueError
+        If a run has no such epoch.
     """
-    histories = [run["history"] for run in runs]
+    judged = [_at_epoch(run, epoch) for run in runs]
     row: dict[str, str | None] = {}
     for name in ("error", "hue"):
-        known = all(name in history for history in histories)
-        told = [f"{1000 * history[name][epoch - 1]:.2f}" for history in histories if known]
-        row[f"{name} × 1000"] = " and ".join(told) or None
-    spectra = [history["spectrum"][epoch - 1] for history in histories]
+        known = all(name in one for one in judged)
+        told = " and ".join(f"{1000 * one[name]:.2f}" for one in judged) if known else None
+        row[f"{name} × 1000"] = told
+    spectra = [one["spectrum"] for one in judged]
     found = [summarise_spectrum(of) if max(of) > 0 else {"above 1 %": 0} for of in spectra]
     row["above 1 %"] = " and ".join(str(one["above 1 %"]) for one in found)
     row["edges after"] = "; ".join(one.get("edges after") or "–" for one in found)
     return row
+
+
+def _at_epoch(run: Run, epoch: int) -> dict:
+    """What was recorded after an epoch, from 1."""
+    last = run["epochs"]
+    if not 1 <= epoch <= last:
+        raise ValueError(f"epoch must lie in 1 … {last}, the last one of the run; got {epoch}")
+    return {name: values[epoch - 1] for name, values in run["history"].items()}
 
 
 def first_epoch(values: Sequence[float], goal: float) -> int | None:

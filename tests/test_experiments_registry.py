@@ -16,11 +16,8 @@ from helpers.manifests import load_manifest, manifest_path
 from helpers.runs import checkpoint_path
 from helpers.shapes import shape_images
 
-# Runs that have not got far enough yet to leave a manifest.
-UNDER_WAY: set[str] = set()
-
-KEEP_CODES = sorted(n for n in NETWORKS.keys() - UNDER_WAY if n.startswith("degrees-"))
-SHIPPED = sorted(n for n in NETWORKS.keys() - UNDER_WAY if NETWORKS[n].save_weights)
+KEEP_CODES = sorted(n for n in NETWORKS if n.startswith("degrees-"))
+SHIPPED = sorted(n for n in NETWORKS if NETWORKS[n].save_weights)
 
 
 @pytest.fixture
@@ -51,14 +48,11 @@ def test_lines_of_the_list_keep_names_and_progress_apart():
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_experiment_has_its_manifest_unless_it_is_under_way(name):
-    if name in UNDER_WAY:
-        assert not manifest_path(name).exists()
-    else:
-        assert load_manifest(name)["experiment"] == name
+def test_every_experiment_has_its_manifest(name):
+    assert load_manifest(name)["experiment"] == name
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - UNDER_WAY))
+@pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_manifest_of_a_network_is_of_the_run_as_it_is_now(name):
     manifest, spec = load_manifest(name), NETWORKS[name]
     assert manifest["configuration"] == spec.configuration
@@ -119,5 +113,5 @@ def test_no_stray_checkpoint_or_manifest_ships():
     checkpoints = {path.name for path in runs.CHECKPOINTS.iterdir()}
     assert checkpoints == {checkpoint_path(name).name for name in SHIPPED}
     found = {path.name for path in manifests.MANIFESTS.iterdir()}
-    expected = {manifest_path(name).name for name in {*names()} - UNDER_WAY}
+    expected = {manifest_path(name).name for name in names()}
     assert found == expected

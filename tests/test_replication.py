@@ -136,6 +136,8 @@ def test_row_is_of_the_validation_images_and_at_the_end_of_the_test_images():
 def test_an_epoch_that_was_not_recorded_is_named(epoch):
     with pytest.raises(ValueError, match=rf"1 … 3, the last one of the run; got {epoch}"):
         row_at(run_of("AE"), epoch)
+    with pytest.raises(ValueError, match=rf"1 … 3, the last one of the run; got {epoch}"):
+        row_of_seeds([run_of("AE")], epoch)
 
 
 def test_seeds_stand_side_by_side_at_the_epoch_named():

@@ -171,7 +171,7 @@ def share_of_variance(model: "Module", inputs: "Tensor") -> float:
 def variant_run(
     seed: int, output: str = "tanh", init_gain: float = SMALL_2.init_gain, **ways: str
 ) -> NetworkRun:
-    """A short run of two linear layers from the small start, with one thing changed."""
+    """A short run of two linear layers, from the small start unless ``init_gain`` says another."""
     network = replace(SMALL_2, output=output, init_gain=init_gain)
     run = shape_run("corner", 2, {}, network=network, seed=seed, epochs=SHORT)
     told = [f"{output} at the output"] * (output != "tanh") + [*ways.values(), f"seed {seed}"]
